@@ -1,0 +1,23 @@
+/** Sealed keys, key envelopes, the realm owner's registrations, and the port to the vault. No server's code. */
+export * from "./envelope.ts";
+export * from "./fault.ts";
+export * from "./kek.ts";
+export { isKeyRole, Key, type KeyRole, keyLengths, makeKey } from "./key.ts";
+export { unwrapKey, wrapKey } from "./key-wrap.ts";
+export { isEui, noEui, parseBase64, parseHex, secretOctets, takeSecret, toBase64, toHex } from "./octets.ts";
+export { makeOpener, type Opened, type OpenedKey, type Opener, openSealed, parseSealedKeys } from "./opening.ts";
+export * from "./pipe.ts";
+export * from "./receiver.ts";
+export {
+  isAsId,
+  isNetId,
+  makeOwnerKey,
+  openOwnerKey,
+  parseOwnerPublicKey,
+  signRegistration,
+  type VerifiedRegistration,
+  verifyRegistration,
+} from "./registration.ts";
+export { type KeyToSeal, makeSealer, type Sealer, sealKeys } from "./sealing.ts";
+export * from "./vault-client.ts";
+export * from "./vault-port.ts";
