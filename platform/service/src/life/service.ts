@@ -1,0 +1,201 @@
+/** A server's life without the process around it: prepared with all rights, started with its own, stopped in reverse order. */
+import { rmSync } from "node:fs";
+import type { Socket } from "node:net";
+import { join } from "node:path";
+import { Fault, type PreparedStore, prepareStore, type Store, type StoreDefinition } from "@trefoil/store";
+import type { Address, Boot, Role } from "@trefoil/wire";
+import type { FastifyInstance } from "fastify";
+import type { Registry } from "prom-client";
+import { type Node, problemsOf } from "../config/check.ts";
+import { type ProcessConfig, processSchemas } from "../config/sections.ts";
+import { loadTls, type TlsMaterial } from "../link/tls.ts";
+import { createAdmin, listenAdmin, warmUpAdmin } from "./admin.ts";
+import { type Check, type Health, listenHttp, openRegistry } from "./http.ts";
+import { describeError, type Log, openLog } from "./log.ts";
+
+export type Definition<R extends Role, Hot extends string = never, Prepared = undefined> = {
+  readonly role: R;
+  /** The server's store.sqlite. */
+  readonly store?: StoreDefinition<Hot>;
+  /** Further worker threads and whatever else must load code: before the drop of rights. */
+  readonly prepare?: () => Promise<Prepared>;
+  /** `false`: no listeners at all, no administration (the vault). */
+  readonly http?: false;
+  readonly adminBodyLimit?: number;
+  /** Opens files and sockets. What it throws is told to the supervisor. */
+  start(ctx: Context<R, Hot, Prepared>): Promise<void> | void;
+};
+
+export type Context<R extends Role = Role, Hot extends string = string, Prepared = unknown> = {
+  readonly role: R;
+  readonly boot: Boot<ProcessConfig<R>>["boot"];
+  readonly config: ProcessConfig<R>;
+  /** Where the servers that this one may call listen. */
+  readonly peers: { readonly [role in Role]?: Address };
+  readonly dataDir: string;
+  readonly log: Log;
+  readonly metrics: Registry;
+  /** Add routes: it listens when `start` has ended. GET /status is there already. */
+  readonly admin: FastifyInstance;
+  readonly store: Store<Hot>;
+  readonly prepared: Prepared;
+  /** Own key and certificate, CA, pinned peers; read at first use. */
+  readonly tls: TlsMaterial;
+  /** Tells a listener's real address, by its name in the configuration. */
+  listening(name: string, address: Address): void;
+  /** Shown by /readyz while it returns a sentence. */
+  readiness(name: string, check: Check): void;
+  /** Shown by GET /status. */
+  fact(name: string, value: () => string | number | boolean): void;
+  /** Runs at the end, the last registered first. */
+  onStop(stop: () => Promise<void> | void): void;
+  /** Ends the process with exit code 1, to be started again. */
+  fail(error: unknown): void;
+  /** join-server: the pipe to the vault, now and after each restart of the vault. */
+  onVaultPipe(use: (pipe: Socket) => void): void;
+};
+
+/** What the surroundings give: a real process, or a test. */
+export type Surroundings = {
+  readonly fail: (error: unknown) => void;
+  readonly onVaultPipe: (use: (pipe: Socket) => void) => void;
+  readonly openLog?: (role: Role, level: Boot["boot"]["logLevel"]) => Log;
+};
+export type Running = {
+  readonly listeners: { readonly [name: string]: Address };
+  readonly log: Log;
+  stop(): Promise<void>;
+};
+export type PreparedService = {
+  start(boot: Boot["boot"], surroundings: Surroundings): Promise<Running>;
+  discard(): Promise<void>;
+};
+
+/** Loads all code and starts all threads. After this nothing is imported. */
+export async function prepareService<R extends Role, Hot extends string, Prepared>(
+  definition: Definition<R, Hot, Prepared>,
+): Promise<PreparedService> {
+  const [store, prepared] = await Promise.all([
+    definition.store ? prepareStore() : undefined,
+    definition.prepare?.(),
+    definition.http === false ? undefined : warmUpAdmin(openLog(definition.role, "error")),
+  ]);
+  return {
+    start: (boot, surroundings) =>
+      start(definition, store, prepared as Prepared, boot as Boot<ProcessConfig<R>>["boot"], surroundings),
+    discard: async () => store?.discard(),
+  };
+}
+
+async function start<R extends Role, Hot extends string, Prepared>(
+  definition: Definition<R, Hot, Prepared>,
+  preparedStore: PreparedStore | undefined,
+  prepared: Prepared,
+  boot: Boot<ProcessConfig<R>>["boot"],
+  surroundings: Surroundings,
+): Promise<Running> {
+  const { role } = definition;
+  const { config, dataDir } = boot;
+  const stops: (() => Promise<void> | void)[] = [];
+  const listeners: { [name: string]: Address } = {};
+  const facts = new Map<string, () => string | number | boolean>();
+  const health: Health = { started: false, checks: new Map() };
+  const log = (surroundings.openLog ?? openLog)(role, boot.logLevel);
+  const stop = () => stopAll(stops, log);
+  try {
+    checkBoot(role, boot);
+    const store =
+      preparedStore && definition.store
+        ? await preparedStore.open({ ...definition.store, role, file: join(dataDir, "store.sqlite") })
+        : undefined;
+    if (store) {
+      stops.push(() => store.close());
+      void store.lost.then(surroundings.fail);
+    }
+    const metrics = openRegistry();
+    stops.push(() => metrics.clear());
+    const admin = definition.http === false ? undefined : createAdmin(log, definition.adminBodyLimit);
+    if (admin) {
+      const { host, port } = (config as { http: Address }).http;
+      const http = await listenHttp({ host, port }, metrics, health);
+      listeners.http = http.address;
+      stops.push(() => {
+        http.server.close();
+        http.server.closeAllConnections();
+      });
+      const startedAt = Date.now();
+      admin.get("/status", async () => ({
+        role,
+        version,
+        startedAt,
+        facts: Object.fromEntries([...facts].map(([name, value]) => [name, value()])),
+      }));
+    }
+    let tls: TlsMaterial | undefined;
+    await definition.start({
+      role,
+      boot,
+      config,
+      dataDir,
+      log,
+      metrics,
+      prepared,
+      peers: boot.peers,
+      get admin() {
+        return required(admin, "admin");
+      },
+      get store() {
+        return required(store, "store");
+      },
+      get tls() {
+        tls ??= loadTls(dataDir);
+        return tls;
+      },
+      listening: (name, address) => {
+        listeners[name] = address;
+      },
+      readiness: (name, check) => void health.checks.set(name, check),
+      fact: (name, value) => void facts.set(name, value),
+      onStop: (more) => void stops.push(more),
+      fail: surroundings.fail,
+      onVaultPipe: surroundings.onVaultPipe,
+    });
+    if (admin) {
+      const path = join(dataDir, "admin.sock");
+      await listenAdmin(admin, path);
+      stops.push(async () => {
+        await admin.close();
+        rmSync(path, { force: true });
+      });
+    }
+    health.started = true;
+    return { listeners, log, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Of Trefoil as a whole; package.json has the same. */
+export const version = "0.1.0";
+
+function required<T>(value: T | undefined, name: string): T {
+  if (value === undefined) throw new TypeError(`this server's definition has no ${name}`);
+  return value;
+}
+
+function checkBoot(role: Role, boot: Boot["boot"]): void {
+  if (boot.role !== role) throw new Fault("start/role", `the ${role} was booted as ${boot.role}`, { retry: "never" });
+  const [problem] = problemsOf(processSchemas[role] as Node, boot.config ?? {});
+  if (problem) throw new Fault("config/invalid", `${problem.key}: ${problem.message}`, { retry: "never" });
+}
+
+async function stopAll(stops: (() => Promise<void> | void)[], log: Log): Promise<void> {
+  for (const stop of stops.splice(0).reverse()) {
+    try {
+      await stop();
+    } catch (error) {
+      log.error({ err: describeError(error) }, "something could not be closed");
+    }
+  }
+}

@@ -1,0 +1,239 @@
+/** One established link: requests and answers of both sides over one TLS socket. It does not care who connected. */
+import type { TLSSocket } from "node:tls";
+import { Fault } from "@trefoil/store";
+import { frameKind, type LinkRefusal, type LinkRequest } from "@trefoil/wire";
+import { describeError, type Limited } from "../life/log.ts";
+import { encodeFrames, FrameReader, type Incoming, type Kind, type Outgoing, outgoing } from "./frame.ts";
+import type { Methods } from "./method.ts";
+import type { Peer } from "./tls.ts";
+
+export type LinkLimits = {
+  /** Unanswered requests of this side, and their octets. More are refused at once with `link/overloaded`. */
+  readonly mostRequests: number;
+  readonly mostOctets: number;
+  /** After this silence a ping is sent; after twice as much the link is given up. */
+  readonly pingMs: number;
+  readonly timeoutMs: number;
+};
+export const linkLimits: LinkLimits = {
+  mostRequests: 1024,
+  mostOctets: 64 * 1024 * 1024,
+  pingMs: 5_000,
+  timeoutMs: 30_000,
+};
+
+export type RequestOptions = { readonly timeoutMs?: number };
+
+export type Link = {
+  readonly peer: Peer;
+  /** The peer's answer. Rejects with `Fault`: the refusal's own code, or link/timeout, link/lost, link/overloaded, link/too-large. */
+  request<Answer = unknown>(method: string, body: unknown, options?: RequestOptions): Promise<Answer>;
+  /** Unanswered requests of this side. */
+  readonly waiting: { readonly requests: number; readonly octets: number };
+  /** Resolves with the reason's code. */
+  readonly closed: Promise<string>;
+  close(reason?: string): void;
+};
+
+/** Asked by either side of every link. */
+export const pingMethod = "link.ping";
+
+type Waiting = {
+  readonly octets: number;
+  readonly deadline: number;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (fault: Fault) => void;
+};
+
+/** Speaks on a socket whose peer is known. `methods` are what the peer may ask. */
+export function openConnection(
+  socket: TLSSocket,
+  peer: Peer,
+  methods: Methods,
+  log: Limited,
+  limits: LinkLimits = linkLimits,
+): Link {
+  const waiting = new Map<number, Waiting>();
+  const reader = new FrameReader();
+  let waitingOctets = 0;
+  let answering = 0;
+  let nextId = 1;
+  let queue: Outgoing[] = [];
+  let heardAt = performance.now();
+  let closedBecause: string | undefined;
+  let tellClosed: (reason: string) => void = () => {};
+  const closed = new Promise<string>((resolve) => {
+    tellClosed = resolve;
+  });
+
+  function close(reason = "link/closed"): void {
+    if (closedBecause !== undefined) return;
+    closedBecause = reason;
+    clearInterval(sweeper);
+    flush();
+    socket.destroySoon();
+    const fault = new Fault("link/lost", `the link to the ${peer.role} was lost before it answered`, {
+      retry: "later",
+      fields: { reason },
+    });
+    for (const { reject } of waiting.values()) reject(fault);
+    waiting.clear();
+    waitingOctets = 0;
+    tellClosed(reason);
+  }
+
+  function send(frame: Outgoing): void {
+    if (queue.push(frame) === 1) setImmediate(flush);
+  }
+
+  /** All frames of one turn of the event loop leave in one write. */
+  function flush(): void {
+    if (queue.length === 0) return;
+    const frames = queue;
+    queue = [];
+    if (!socket.writable) return;
+    socket.write(encodeFrames(frames));
+    // A peer that asks but does not read.
+    if (socket.writableLength > 4 * limits.mostOctets) close("link/stalled");
+  }
+
+  function request<Answer>(method: string, body: unknown, options: RequestOptions = {}): Promise<Answer> {
+    if (closedBecause !== undefined) return Promise.reject(down(peer.role));
+    const frame = outgoing(frameKind.request, nextId, { method, body } satisfies LinkRequest);
+    if (!frame)
+      return Promise.reject(new Fault("link/too-large", `${method} is larger than a frame may be`, { retry: "never" }));
+    if (waiting.size >= limits.mostRequests || (waitingOctets + frame.octets > limits.mostOctets && waiting.size > 0)) {
+      return Promise.reject(new Fault("link/overloaded", `the ${peer.role} does not answer as fast as it is asked`));
+    }
+    nextId = nextId === 0xffff_ffff ? 1 : nextId + 1;
+    send(frame);
+    waitingOctets += frame.octets;
+    const deadline = performance.now() + (options.timeoutMs ?? limits.timeoutMs);
+    return new Promise((resolve, reject) => {
+      waiting.set(frame.id, { octets: frame.octets, deadline, resolve: resolve as (answer: unknown) => void, reject });
+    });
+  }
+
+  function settle(id: number): Waiting | undefined {
+    const asked = waiting.get(id);
+    if (!asked) return undefined; // Answered after its deadline.
+    waiting.delete(id);
+    waitingOctets -= asked.octets;
+    return asked;
+  }
+
+  function reply(kind: Kind, id: number, body: unknown): void {
+    const frame =
+      outgoing(kind, id, body) ?? outgoing(frameKind.refusal, id, { code: "link/too-large", retry: "never" });
+    if (frame && closedBecause === undefined) send(frame);
+  }
+
+  function refuse(id: number, refusal: LinkRefusal): void {
+    reply(frameKind.refusal, id, refusal);
+  }
+
+  async function answer(id: number, { method: name, body }: LinkRequest): Promise<void> {
+    if (name === pingMethod) return reply(frameKind.answer, id, {});
+    const method = Object.hasOwn(methods, name) ? methods[name] : undefined;
+    if (!method) return refused(id, name, "link/unknown-method");
+    if (answering >= limits.mostRequests) return refused(id, name, "link/overloaded", "later");
+    const wrong = method.check(body);
+    if (wrong !== undefined) return refused(id, name, "link/invalid-body", "never", wrong);
+    answering++;
+    try {
+      reply(frameKind.answer, id, await method.handle(body, link));
+    } catch (error) {
+      if (error instanceof Fault) return refuse(id, { code: error.code, retry: error.retry });
+      log.error({ peer: peer.role, method: name, err: describeError(error) }, "a request of a peer failed");
+      refuse(id, { code: "link/failed", retry: "later" });
+    } finally {
+      answering--;
+    }
+  }
+
+  function refused(
+    id: number,
+    method: string,
+    code: string,
+    retry: LinkRefusal["retry"] = "never",
+    wrong?: string,
+  ): void {
+    log.warn(
+      { peer: peer.role, method: method.slice(0, 64), code, ...(wrong === undefined ? {} : { wrong }) },
+      "a request of a peer was refused",
+    );
+    refuse(id, { code, retry });
+  }
+
+  function take({ kind, id, json }: Incoming): void {
+    const body = parse(json);
+    if (body === undefined || (kind === frameKind.request && !isRequest(body))) close("link/malformed");
+    else if (kind === frameKind.request) void answer(id, body as LinkRequest);
+    else if (kind === frameKind.answer) settle(id)?.resolve(body);
+    else {
+      const { code, retry } = refusalOf(body);
+      if (id === 0) close(code);
+      else settle(id)?.reject(new Fault(code, `the ${peer.role} refused (${code})`, { retry }));
+    }
+  }
+
+  const sweeper = setInterval(
+    () => {
+      const now = performance.now();
+      for (const [id, { deadline }] of waiting) {
+        if (deadline > now) continue;
+        settle(id)?.reject(new Fault("link/timeout", `the ${peer.role} did not answer in time`));
+      }
+      const silence = now - heardAt;
+      if (silence > 2 * limits.pingMs) close("link/silent");
+      else if (silence > limits.pingMs) request(pingMethod, {}).catch(() => undefined);
+    },
+    Math.min(1_000, limits.pingMs / 2),
+  );
+
+  socket.setNoDelay(true);
+  socket.on("data", (chunk: Buffer) => {
+    heardAt = performance.now();
+    const frames = reader.push(chunk);
+    if (frames === "link/malformed") return close(frames);
+    for (const frame of frames) {
+      if (closedBecause !== undefined) return;
+      take(frame);
+    }
+  });
+  socket.on("error", (error: NodeJS.ErrnoException) => close(error.code ?? "link/error"));
+  socket.on("end", () => close("link/ended"));
+  socket.on("close", () => close("link/ended"));
+
+  const link: Link = {
+    peer,
+    request,
+    closed,
+    close,
+    get waiting() {
+      return { requests: waiting.size, octets: waitingOctets };
+    },
+  };
+  return link;
+}
+
+export const down = (role: string) => new Fault("link/down", `there is no link to the ${role} at the moment`);
+
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+const isRequest = (body: unknown): body is LinkRequest =>
+  typeof body === "object" && body !== null && typeof (body as { method?: unknown }).method === "string";
+
+function refusalOf(body: unknown): LinkRefusal {
+  const { code, retry } = (body ?? {}) as { code?: unknown; retry?: unknown };
+  return {
+    code: typeof code === "string" && /^[a-z0-9-]+\/[A-Za-z0-9_-]+$/.test(code) ? code : "link/refused",
+    retry: retry === "now" || retry === "never" ? retry : "later",
+  };
+}
