@@ -1,13 +1,13 @@
 /** The listening side of links: lets in whom the pins, the roles and the table `mayCall` allow, and nobody else. */
 import { createServer, type TLSSocket } from "node:tls";
 import { type Address, frameKind, mayCall, type Role } from "@trefoil/wire";
-import { Counter } from "prom-client";
 import { listening } from "../life/http.ts";
 import { rateLimited } from "../life/log.ts";
+import { admit, refusals } from "./admit.ts";
 import { type Link, type LinkLimits, linkLimits, openConnection } from "./connection.ts";
 import { encodeFrames, outgoing } from "./frame.ts";
 import type { Methods } from "./method.ts";
-import { type Peer, peerOfSocket, type Station, tlsOptions } from "./tls.ts";
+import { type Station, tlsOptions } from "./tls.ts";
 
 export type LinkListener = {
   readonly address: Address;
@@ -22,32 +22,6 @@ export type ListenOptions = {
   readonly onLink?: (link: Link) => void;
   readonly limits?: Partial<LinkLimits>;
 };
-
-/** Counts what was refused, by reason, in `trefoil_link_refused_total`. */
-export function refusals({ metrics }: Station): Counter<"reason"> {
-  const name = "trefoil_link_refused_total";
-  const known = metrics.getSingleMetric(name) as Counter<"reason"> | undefined;
-  return (
-    known ??
-    new Counter({
-      name,
-      help: "Connections of other servers that were refused",
-      labelNames: ["reason"],
-      registers: [metrics],
-    })
-  );
-}
-
-/** Who is at the other end, or why nobody may be. */
-export function admit(
-  station: Station,
-  socket: TLSSocket,
-  callers: readonly Role[],
-): Peer | "link/not-pinned" | "link/not-allowed" {
-  const peer = peerOfSocket(socket, station.tls.peers);
-  if (!peer) return "link/not-pinned";
-  return callers.includes(peer.role) && mayCall[peer.role].includes(station.role) ? peer : "link/not-allowed";
-}
 
 export async function listenLink(
   station: Station,
