@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config";
 
 const everywhere = ["{packages,platform,servers,apps}/**/*.test.ts", "{bench,scripts,test}/**/*.test.ts"];
 const scenarios = "**/*.scenario.test.ts";
-const never = ["**/node_modules/**", "test/planted/**"];
+const never = ["**/node_modules/**"];
 const shared = { pool: "forks", testTimeout: 30_000, hookTimeout: 30_000, teardownTimeout: 10_000 } as const;
 
 export default defineConfig({

@@ -1,49 +1,43 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Cruise, complaints, cruise } from "../scripts/checks/architecture.ts";
 import { npmPackages, planted, workspaces } from "./planted/architecture.ts";
+import { makeToyTree } from "./toy-tree.ts";
 
 const rules: string[] = createRequire(import.meta.url)("../scripts/architecture.cjs").forbidden.map(
   (rule: { name: string }) => rule.name,
 );
 
-let tree: string;
+const tree = makeToyTree();
 let seen: Cruise;
 
-function write(file: string, text: string): void {
-  mkdirSync(dirname(join(tree, file)), { recursive: true });
-  writeFileSync(join(tree, file), text);
-}
-
 beforeAll(async () => {
-  tree = mkdtempSync(join(tmpdir(), "trefoil-toy-"));
-  write("package.json", '{ "name": "toy", "type": "module" }');
-  write(
+  tree.write("package.json", '{ "name": "toy", "type": "module" }');
+  tree.write(
     "tsconfig.json",
     '{ "compilerOptions": { "module": "NodeNext", "moduleResolution": "NodeNext", "allowImportingTsExtensions": true, "noEmit": true } }',
   );
   for (const folder of workspaces) {
     const name = basename(folder);
-    write(
+    tree.write(
       join(folder, "package.json"),
       JSON.stringify({ name: `@trefoil/${name}`, type: "module", exports: { ".": "./src/index.ts" } }),
     );
-    write(join(folder, "src", "index.ts"), "export const index = 1;\n");
-    mkdirSync(join(tree, "node_modules", "@trefoil"), { recursive: true });
-    symlinkSync(join("..", "..", folder), join(tree, "node_modules", "@trefoil", name));
+    tree.write(join(folder, "src", "index.ts"), "export const index = 1;\n");
+    mkdirSync(join(tree.path, "node_modules", "@trefoil"), { recursive: true });
+    symlinkSync(join("..", "..", folder), join(tree.path, "node_modules", "@trefoil", name));
   }
   for (const name of npmPackages) {
-    write(join("node_modules", name, "package.json"), JSON.stringify({ name, main: "index.js" }));
-    write(join("node_modules", name, "index.js"), "");
+    tree.write(join("node_modules", name, "package.json"), JSON.stringify({ name, main: "index.js" }));
+    tree.write(join("node_modules", name, "index.js"), "");
   }
-  for (const { file, source } of planted) write(file, `${source}\n`);
-  write("apps/hollow/package.json", '{ "name": "@trefoil/hollow" }');
-  seen = await cruise(tree);
+  for (const { file, source } of planted) tree.write(file, `${source}\n`);
+  tree.write("apps/hollow/package.json", '{ "name": "@trefoil/hollow" }');
+  seen = await cruise(tree.path);
 });
-afterAll(() => rmSync(tree, { recursive: true, force: true }));
+afterAll(tree.remove);
 
 describe("architecture rules on a toy tree (docs/architecture.md, Layers)", () => {
   test.each(planted)("$file: $rules", ({ file, rules }) => {
@@ -65,9 +59,8 @@ describe("architecture rules on a toy tree (docs/architecture.md, Layers)", () =
   });
 
   test("modules that the cruise did not see fail", async () => {
-    const blind = join(tree, "blind.cjs");
-    writeFileSync(blind, 'module.exports = { forbidden: [], options: { exclude: { path: "\\\\.ts$" } } };');
-    const result = await cruise(tree, blind);
+    tree.write("blind.cjs", 'module.exports = { forbidden: [], options: { exclude: { path: "\\\\.ts$" } } };');
+    const result = await cruise(tree.path, join(tree.path, "blind.cjs"));
     expect(result.violations).toEqual([]);
     expect(complaints(result).filter((line) => line.startsWith("unseen: servers/vault/src/index.ts"))).toHaveLength(1);
   });

@@ -2,10 +2,9 @@
  * Runs dependency-cruiser with scripts/architecture.cjs over a tree of workspaces and compares what it saw with what is there:
  * with a wrong TypeScript version it sees nothing, finds nothing wrong, and exits with 0.
  */
-import { execFile } from "node:child_process";
 import { existsSync, globSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { home, run, tool } from "./run.ts";
 
 export type Violation = { readonly rule: string; readonly from: string; readonly to: string };
 export type Cruise = {
@@ -28,26 +27,19 @@ type Report = {
 };
 
 const roots = ["packages", "platform", "servers", "apps", "bench"];
-const home = join(import.meta.dirname, "..", "..");
 
 /** `tree` holds the workspaces and a tsconfig.json; the rules come from this project. */
 export async function cruise(tree: string, config = join(home, "scripts", "architecture.cjs")): Promise<Cruise> {
-  const bin = join(home, "node_modules", ".bin", "depcruise");
-  const args = [
-    bin,
-    "--config",
-    config,
-    "--output-type",
-    "json",
-    ...roots.filter((root) => existsSync(join(tree, root))),
-  ];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: tree, maxBuffer: 1 << 28 }).catch(
-    (error) => {
-      if (typeof error.stdout === "string" && error.stdout.startsWith("{")) return error as { stdout: string }; // violations: exit code ≠ 0
-      throw error;
-    },
+  const { output } = await run(
+    [
+      ...tool("depcruise"),
+      ...["--config", config, "--output-type", "json"],
+      ...roots.filter((root) => existsSync(join(tree, root))),
+    ],
+    { cwd: tree },
   );
-  const { modules, summary } = JSON.parse(stdout) as Report;
+  if (!output.startsWith("{")) throw new Error(`dependency-cruiser failed: ${output.trim()}`);
+  const { modules, summary } = JSON.parse(output) as Report;
   const seen = new Set(modules.map(({ source }) => source));
   const sources = globSync(["{packages,platform,servers,apps}/*/src/**/*.ts", "bench/**/*.ts"], { cwd: tree });
   const packages = globSync("{packages,platform,servers,apps}/*/package.json", { cwd: tree });
