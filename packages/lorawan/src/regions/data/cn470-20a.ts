@@ -1,0 +1,130 @@
+import type { RegionParameters } from "../types.ts";
+import { fsk50, sf7bw125, sf7bw500, sf8bw125, sf9bw125, sf10bw125, sf11bw125 } from "./data-rates.ts";
+
+export const cn470Plan20A = {
+  name: "CN470_20A",
+  commonName: "CN470",
+  revision: "RP002-1.0.4",
+  source: "RP002-1.0.4, CN470-510 20 MHz antenna plan A; values and who confirms them: vectors/regions.json",
+  plan: "fixed",
+  maxChannels: 64,
+  frequencyRangeHz: [470_000_000, 510_000_000],
+  uplinkChannels: [
+    { first: 0, hz: 470_300_000, stepHz: 200_000, count: 32, dr: [1, 5], bwHz: 125_000 },
+    { first: 32, hz: 503_500_000, stepHz: 200_000, count: 32, dr: [1, 5], bwHz: 125_000 },
+  ],
+  downlinkChannels: [
+    { first: 0, hz: 483_900_000, stepHz: 200_000, count: 32, dr: [1, 5], bwHz: 125_000 },
+    { first: 32, hz: 490_300_000, stepHz: 200_000, count: 32, dr: [1, 5], bwHz: 125_000 },
+  ],
+  join: [{ channels: [0, 63], dr: [1, 5] }],
+  joinChannels: [
+    { index: 0, hz: 470_900_000, rx1Hz: 484_500_000, rx2Hz: 485_300_000 },
+    { index: 1, hz: 472_500_000, rx1Hz: 486_100_000, rx2Hz: 486_900_000 },
+    { index: 2, hz: 474_100_000, rx1Hz: 487_700_000, rx2Hz: 488_500_000 },
+    { index: 3, hz: 475_700_000, rx1Hz: 489_300_000, rx2Hz: 490_100_000 },
+    { index: 4, hz: 504_100_000, rx1Hz: 490_900_000, rx2Hz: 491_700_000 },
+    { index: 5, hz: 505_700_000, rx1Hz: 492_500_000, rx2Hz: 493_300_000 },
+    { index: 6, hz: 507_300_000, rx1Hz: 494_100_000, rx2Hz: 494_900_000 },
+    { index: 7, hz: 508_900_000, rx1Hz: 495_700_000, rx2Hz: 496_500_000 },
+  ],
+  dataRates: {
+    up: [null, sf11bw125, sf10bw125, sf9bw125, sf8bw125, sf7bw125, sf7bw500, fsk50],
+    down: [null, sf11bw125, sf10bw125, sf9bw125, sf8bw125, sf7bw125, sf7bw500, fsk50],
+  },
+  maxMacPayload: {
+    noRepeater: { dwellOff: [0, 31, 94, 192, 250, 250, 250, 250] },
+    repeater: { dwellOff: [0, 31, 94, 192, 230, 230, 230, 230] },
+  },
+  rx1DataRates: {
+    dwellOff: [
+      null,
+      [1, 1, 1, 1, 1, 1],
+      [2, 1, 1, 1, 1, 1],
+      [3, 2, 1, 1, 1, 1],
+      [4, 3, 2, 1, 1, 1],
+      [5, 4, 3, 2, 1, 1],
+      [6, 5, 4, 3, 2, 1],
+      [7, 6, 5, 4, 3, 2],
+    ],
+  },
+  rx1Channel: "index",
+  rx2: {
+    hz: 486_900_000,
+    dr: 1,
+    byJoinChannel: {
+      0: 485_300_000,
+      1: 486_900_000,
+      2: 488_500_000,
+      3: 490_100_000,
+      4: 491_700_000,
+      5: 493_300_000,
+      6: 494_900_000,
+      7: 496_500_000,
+    },
+  },
+  cfListType: 1,
+  channelMask: "mask64",
+  txPower: { maxEirpDbm: 19.15, steps: [0, -2, -4, -6, -8, -10, -12, -14] },
+  txParamSetup: false,
+  dwellTime: { uplinkMs: 1000, downlinkMs: 1000 },
+  subBands: [],
+  beacon: {
+    dr: 2,
+    channel: {
+      rule: "by-join-channel",
+      blocks: {
+        0: { first: 0, count: 8 },
+        1: { first: 8, count: 8 },
+        2: { first: 16, count: 8 },
+        3: { first: 24, count: 8 },
+        4: { first: 32, count: 8 },
+        5: { first: 40, count: 8 },
+        6: { first: 48, count: 8 },
+        7: { first: 56, count: 8 },
+      },
+    },
+  },
+  pingSlot: {
+    dr: 2,
+    channel: {
+      rule: "by-join-channel",
+      blocks: {
+        0: { first: 0, count: 8 },
+        1: { first: 8, count: 8 },
+        2: { first: 16, count: 8 },
+        3: { first: 24, count: 8 },
+        4: { first: 32, count: 8 },
+        5: { first: 40, count: 8 },
+        6: { first: 48, count: 8 },
+        7: { first: 56, count: 8 },
+      },
+    },
+  },
+  adrBackoff: [undefined, null, 1, 2, 3, 4, 5, 6],
+  relayWor: [
+    { hz: 472_100_000, ackHz: 485_300_000, dr: 3 },
+    { hz: 494_900_000, ackHz: 505_500_000, dr: 3 },
+  ],
+  unverified: [
+    {
+      field: "rx1DataRates",
+      status: "single-source",
+      why: "Stated by LoRaMac-node and SWL2001 alone (one lineage). Otherwise in The Things Stack.",
+    },
+    { field: "rx2", status: "single-source", why: "No source states it in full. Otherwise in The Things Stack." },
+    { field: "rx1Channel", status: "single-source", why: "Stated by The Things Stack alone (one lineage)." },
+    { field: "beacon.layout", status: "single-source", why: "Stated by LoRaMac-node and SWL2001 alone (one lineage)." },
+    { field: "relayWor", status: "single-source", why: "Stated by The Things Stack alone (one lineage)." },
+    {
+      field: "subBands",
+      status: "single-source",
+      why: "Stated by The Things Stack alone (one lineage). No sub-bands there.",
+    },
+    {
+      field: "maxMacPayload.repeater",
+      status: "single-source",
+      why: "Stated by brocaar/lorawan and ChirpStack alone (one lineage).",
+    },
+  ],
+} as const satisfies RegionParameters;

@@ -1,0 +1,87 @@
+import type { RegionParameters } from "../types.ts";
+import { fsk50, sf7bw125, sf7bw500, sf8bw125, sf9bw125, sf10bw125, sf11bw125 } from "./data-rates.ts";
+
+export const cn470Plan20B = {
+  name: "CN470_20B",
+  commonName: "CN470",
+  revision: "RP002-1.0.4",
+  source: "RP002-1.0.4, CN470-510 20 MHz antenna plan B; values and who confirms them: vectors/regions.json",
+  plan: "fixed",
+  maxChannels: 64,
+  frequencyRangeHz: [470_000_000, 510_000_000],
+  uplinkChannels: [
+    { first: 0, hz: 476_900_000, stepHz: 200_000, count: 32, dr: [1, 5], bwHz: 125_000 },
+    { first: 32, hz: 496_900_000, stepHz: 200_000, count: 32, dr: [1, 5], bwHz: 125_000 },
+  ],
+  downlinkChannels: [
+    { first: 0, hz: 476_900_000, stepHz: 200_000, count: 32, dr: [1, 5], bwHz: 125_000 },
+    { first: 32, hz: 496_900_000, stepHz: 200_000, count: 32, dr: [1, 5], bwHz: 125_000 },
+  ],
+  join: [{ channels: [0, 63], dr: [1, 5] }],
+  joinChannels: [
+    { index: 8, hz: 479_900_000, rx1Hz: 479_900_000, rx2Hz: 478_300_000 },
+    { index: 9, hz: 499_900_000, rx1Hz: 499_900_000, rx2Hz: 498_300_000 },
+  ],
+  dataRates: {
+    up: [null, sf11bw125, sf10bw125, sf9bw125, sf8bw125, sf7bw125, sf7bw500, fsk50],
+    down: [null, sf11bw125, sf10bw125, sf9bw125, sf8bw125, sf7bw125, sf7bw500, fsk50],
+  },
+  maxMacPayload: {
+    noRepeater: { dwellOff: [0, 31, 94, 192, 250, 250, 250, 250] },
+    repeater: { dwellOff: [0, 31, 94, 192, 230, 230, 230, 230] },
+  },
+  rx1DataRates: {
+    dwellOff: [
+      null,
+      [1, 1, 1, 1, 1, 1],
+      [2, 1, 1, 1, 1, 1],
+      [3, 2, 1, 1, 1, 1],
+      [4, 3, 2, 1, 1, 1],
+      [5, 4, 3, 2, 1, 1],
+      [6, 5, 4, 3, 2, 1],
+      [7, 6, 5, 4, 3, 2],
+    ],
+  },
+  rx1Channel: "index",
+  rx2: { hz: 498_300_000, dr: 1, byJoinChannel: { 8: 478_300_000, 9: 498_300_000 } },
+  cfListType: 1,
+  channelMask: "mask64",
+  txPower: { maxEirpDbm: 19.15, steps: [0, -2, -4, -6, -8, -10, -12, -14] },
+  txParamSetup: false,
+  dwellTime: { uplinkMs: 1000, downlinkMs: 1000 },
+  subBands: [],
+  beacon: {
+    dr: 2,
+    channel: { rule: "by-join-channel", blocks: { 8: { first: 23, count: 1 }, 9: { first: 55, count: 1 } } },
+  },
+  pingSlot: {
+    dr: 2,
+    channel: { rule: "by-join-channel", blocks: { 8: { first: 0, count: 32 }, 9: { first: 32, count: 32 } } },
+  },
+  adrBackoff: [undefined, null, 1, 2, 3, 4, 5, 6],
+  relayWor: [
+    { hz: 472_100_000, ackHz: 485_300_000, dr: 3 },
+    { hz: 494_900_000, ackHz: 505_500_000, dr: 3 },
+  ],
+  unverified: [
+    {
+      field: "rx1DataRates",
+      status: "single-source",
+      why: "Stated by LoRaMac-node and SWL2001 alone (one lineage). Otherwise in The Things Stack.",
+    },
+    { field: "rx2", status: "single-source", why: "No source states it in full. Otherwise in The Things Stack." },
+    { field: "rx1Channel", status: "single-source", why: "Stated by The Things Stack alone (one lineage)." },
+    { field: "beacon.layout", status: "single-source", why: "Stated by LoRaMac-node and SWL2001 alone (one lineage)." },
+    { field: "relayWor", status: "single-source", why: "Stated by The Things Stack alone (one lineage)." },
+    {
+      field: "subBands",
+      status: "single-source",
+      why: "Stated by The Things Stack alone (one lineage). No sub-bands there.",
+    },
+    {
+      field: "maxMacPayload.repeater",
+      status: "single-source",
+      why: "Stated by brocaar/lorawan and ChirpStack alone (one lineage).",
+    },
+  ],
+} as const satisfies RegionParameters;
