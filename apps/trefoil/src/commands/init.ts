@@ -1,0 +1,35 @@
+/** `trefoil init`: the realm owner's key, certificates and KEKs. `npm start` does it too, where it has not been done. */
+import type { Command } from "commander";
+import { initialise, isInitialised } from "../init/init.ts";
+import { prepareDataFolder } from "../supervisor/data-folder.ts";
+import { decideUsers } from "../supervisor/users.ts";
+import { type Output, UserError } from "./output.ts";
+import { loadSettings } from "./realm.ts";
+import { action, optionsOf } from "./run.ts";
+
+export function addInitCommand(program: Command): void {
+  program
+    .command("init")
+    .description("make the realm owner's key, the servers' certificates and KEKs in a new data folder")
+    .action(
+      action(async (out: Output, command) => {
+        const { config, dataDir } = loadSettings(optionsOf(command));
+        const users = decideUsers(dataDir, config.users);
+        prepareDataFolder(dataDir, users);
+        if (isInitialised(dataDir))
+          throw new UserError("init/done", `${dataDir} has been initialised already: nothing was changed`);
+        const made = await initialise({ config, dataDir, users });
+        out.result(made, () =>
+          [
+            `The realm is made in ${dataDir}.`,
+            "",
+            `  realm owner's key  ${made.owner}`,
+            `  vault              ${made.vault}`,
+            "",
+            "Write both fingerprints down: they tell your realm and your vault from any other.",
+            `The owner's secrets lie in ${dataDir}/owner: no server can read them. Keep a copy elsewhere.`,
+          ].join("\n"),
+        );
+      }),
+    );
+}

@@ -1,0 +1,49 @@
+/** `trefoil start` (npm start): the network in the foreground, until Ctrl-C. */
+import type { Command } from "commander";
+import { logSink } from "../supervisor/log.ts";
+import { startNetwork } from "../supervisor/network.ts";
+import { firstScreen } from "../supervisor/screen.ts";
+import { type Output, UserError } from "./output.ts";
+import { loadSettings } from "./realm.ts";
+import { action, optionsOf } from "./run.ts";
+
+export function addStartCommand(program: Command): void {
+  program
+    .command("start")
+    .description("run the network on this machine (npm start)")
+    .action(
+      action(async (out: Output, command) => {
+        const settings = loadSettings(optionsOf(command));
+        const stopAsked = signalled();
+        const hopeless = Promise.withResolvers<never>();
+        const network = await startNetwork({
+          ...settings,
+          log: logSink(settings.config.log, process.stdout),
+          onHopeless: (failure) => hopeless.reject(new UserError(failure.failure.code, failure.message)),
+        });
+        out.result({ running: network.running(), dataDir: settings.dataDir }, () =>
+          firstScreen(settings.config, network.users, network.running(), settings.dataDir),
+        );
+        try {
+          await Promise.race([stopAsked, hopeless.promise]);
+        } finally {
+          out.note("Stopping …");
+          await network.stop();
+        }
+      }),
+    );
+}
+
+/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
+export function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.on(signal, () => {
+        if (asked) process.exit(130);
+        asked = true;
+        resolve();
+      });
+    }
+  });
+}

@@ -1,0 +1,48 @@
+/**
+ * Run as a process of its own, as the server's user: makes the keys that a server is born with (its TLS key; its sealing key and
+ * KEK where it receives keys), writes them into its folder, and prints only what is public. So no other process ever holds them.
+ *
+ * Standard input: one JSON `IdentityOrder`. Standard output: one JSON `IdentityMade`.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { encodeKekFile, encodeSealingKey, makeKekSealedTo, makeSealingKeyPair, parseReceiver } from "@trefoil/custody";
+import { becomeUser } from "@trefoil/service";
+import { makeServerKeyAndCsr } from "@trefoil/service/certificates";
+import type { Role, SealedKeys } from "@trefoil/wire";
+
+export type IdentityOrder = {
+  readonly role: Role;
+  readonly dataDir: string;
+  readonly identity?: { readonly uid: number; readonly gid: number };
+  /** Servers that receive session keys: the vault to seal their KEK to, and its label. */
+  readonly kek?: { readonly label: string; readonly vaultPublicKey: string };
+};
+export type IdentityMade = { readonly csr: string; readonly sealedKek?: SealedKeys };
+
+const order = JSON.parse(await text(process.stdin)) as IdentityOrder;
+if (order.identity) becomeUser(order.identity);
+process.umask(0o077);
+
+const write = (name: string, contents: string | Uint8Array) =>
+  writeFileSync(join(order.dataDir, name), contents, { mode: 0o600, flush: true });
+
+const { keyPem, csrPem } = await makeServerKeyAndCsr(order.role);
+write("tls.key", keyPem);
+process.stdout.write(
+  JSON.stringify({ csr: csrPem, ...(order.kek ? makeReceiver(order.kek) : {}) } satisfies IdentityMade),
+);
+
+function makeReceiver({ label, vaultPublicKey }: NonNullable<IdentityOrder["kek"]>): { sealedKek: SealedKeys } {
+  const vault = parseReceiver(vaultPublicKey);
+  if (!vault) throw new Error("the vault's public key is not one");
+  const sealingKey = encodeSealingKey(makeSealingKeyPair().privateKey);
+  write("sealing.key", sealingKey);
+  sealingKey.fill(0);
+  const { kek, sealed } = makeKekSealedTo(vault, label);
+  const file = encodeKekFile(kek);
+  write("kek.key", file);
+  file.fill(0);
+  return { sealedKek: sealed };
+}

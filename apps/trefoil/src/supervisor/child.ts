@@ -1,0 +1,106 @@
+/**
+ * One running process of the network, seen from the supervisor: spawned, told its boot, ready or failed, gone.
+ * Protocol: platform/wire/src/boot.ts.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Socket } from "node:net";
+import { createInterface } from "node:readline";
+import type { Address, Boot, FromChild, Role } from "@trefoil/wire";
+import { mainOf, nodeFlags } from "./node-flags.ts";
+
+export type Listeners = { readonly [name: string]: Address };
+export type StartFailure = { readonly code: string; readonly message: string; readonly retry: "later" | "never" };
+export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+
+/** Why a child did not become ready. */
+export class ChildFailed extends Error {
+  readonly role: Role;
+  readonly failure: StartFailure;
+  constructor(role: Role, failure: StartFailure) {
+    super(`${role}: ${failure.message} (${failure.code})`);
+    this.role = role;
+    this.failure = failure;
+  }
+}
+
+export type Child = {
+  readonly role: Role;
+  readonly pid: number;
+  /** Our end of the vault's pipe, to be handed to the join-server; only the vault has one. */
+  readonly pipe: Socket | undefined;
+  readonly ready: Promise<Listeners>;
+  readonly exited: Promise<Exit>;
+  /** Hands over a new pipe to the vault. */
+  giveVaultPipe(pipe: Socket): void;
+  /** Asks it to end; after `graceMs` it is killed. */
+  stop(graceMs: number): Promise<Exit>;
+};
+
+/** Environment variables that a server sees: never the supervisor's own, which may hold anything. */
+const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin", NODE_ENV: "production", TZ: "UTC" };
+
+/** Spawns a process and boots it. `onLine` gets each line of its standard output and error. */
+export function startChild(boot: Boot["boot"], onLine: (role: Role, line: string, isError: boolean) => void): Child {
+  const { role } = boot;
+  const process_ = spawn(process.execPath, [...nodeFlags(boot.dataDir), mainOf(role)], {
+    cwd: "/",
+    env: environment,
+    // A group of its own: Ctrl-C in the terminal reaches the supervisor alone, which then stops all in order.
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe", "ipc", ...(role === "vault" ? (["pipe"] as const) : [])],
+  });
+  readLines(process_, role, onLine);
+
+  const exited = new Promise<Exit>((resolve) => {
+    process_.once("exit", (code, signal) => resolve({ code, signal }));
+    process_.once("error", () => resolve({ code: 1, signal: null }));
+  });
+  const ready = new Promise<Listeners>((resolve, reject) => {
+    process_.on("message", (message: FromChild) => {
+      if ("preloaded" in message) process_.send({ boot } satisfies Boot, ignoreSendError);
+      else if ("ready" in message) resolve(message.ready.listeners);
+      else if ("failed" in message) reject(new ChildFailed(role, message.failed));
+    });
+    void exited.then(({ code, signal }) =>
+      reject(
+        new ChildFailed(role, {
+          code: "process/ended",
+          message: `ended before it was ready (${signal ?? code})`,
+          retry: "later",
+        }),
+      ),
+    );
+  });
+  ready.catch(() => undefined); // Whoever waits for it sees the failure; nobody needs to.
+
+  return {
+    role,
+    pid: process_.pid ?? -1,
+    pipe: process_.stdio[4] as Socket | undefined,
+    ready,
+    exited,
+    giveVaultPipe: (pipe) => process_.send({ vaultPipe: true }, pipe, {}, ignoreSendError),
+    stop: async (graceMs) => {
+      if (process_.exitCode === null && process_.signalCode === null) process_.send({ stop: true }, ignoreSendError);
+      const timer = setTimeout(() => process_.kill("SIGKILL"), graceMs);
+      const exit = await exited;
+      clearTimeout(timer);
+      return exit;
+    },
+  };
+}
+
+/** A message to a process that has just died is lost; its exit is what counts. */
+function ignoreSendError() {}
+
+function readLines(child: ChildProcess, role: Role, onLine: (role: Role, line: string, isError: boolean) => void) {
+  for (const [stream, isError] of [
+    [child.stdout, false],
+    [child.stderr, true],
+  ] as const) {
+    if (stream)
+      createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on("line", (line) =>
+        onLine(role, line, isError),
+      );
+  }
+}

@@ -1,0 +1,126 @@
+/** The data folder: its version, its lock, and the folders of the servers with their owners and modes (docs/architecture.md). */
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { connect, createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { type Role, roles } from "@trefoil/wire";
+import { UserError } from "../commands/output.ts";
+import type { Users } from "./users.ts";
+
+/** Raised when something in the folder changes that an older Trefoil would not understand. */
+export const dataFormat = 1;
+
+/** Makes the folder and the servers' folders, or checks that they are of this version and not somebody else's. */
+export function prepareDataFolder(dataDir: string, users: Users): void {
+  const versionFile = join(dataDir, "VERSION");
+  if (!existsSync(versionFile)) {
+    if (existsSync(dataDir) && readdirSync(dataDir).length > 0) {
+      throw new UserError(
+        "data/foreign",
+        `${dataDir} has files in it but is not a Trefoil data folder: choose another with --data`,
+      );
+    }
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    writeFileSync(versionFile, `${JSON.stringify({ format: dataFormat })}\n`, { mode: 0o600 });
+  }
+  checkVersion(versionFile);
+  chmodSync(dataDir, users.are === "separate" ? 0o711 : 0o700);
+  mkdirSync(join(dataDir, "owner"), { recursive: true, mode: 0o700 });
+  for (const role of roles) ownFolder(join(dataDir, role), users.are === "separate" ? users.of[role] : undefined);
+}
+
+function checkVersion(versionFile: string): void {
+  const found = readFormat(versionFile);
+  if (found === dataFormat) return;
+  throw new UserError(
+    "data/other-version",
+    found === undefined
+      ? `${versionFile} cannot be read as a version: nothing was changed`
+      : `the data folder has format ${found}, this Trefoil knows format ${dataFormat}: nothing was changed; use the Trefoil that made it`,
+  );
+}
+
+function readFormat(versionFile: string): number | undefined {
+  try {
+    const format = (JSON.parse(readFileSync(versionFile, "utf8")) as { format?: unknown }).format;
+    return typeof format === "number" ? format : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A server's folder belongs to its user, and so does what is in it: also when the network ran as one user before. */
+function ownFolder(path: string, identity: { uid: number; gid: number } | undefined): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  chmodSync(path, 0o700);
+  const { uid, gid } = identity ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  if (process.getuid?.() !== 0 || statSync(path).uid === uid) return;
+  for (const name of readdirSync(path)) chownSync(join(path, name), uid, gid);
+  chownSync(path, uid, gid);
+}
+
+/** Writes a file that only its owner may read, whole or not at all. */
+export function writePrivate(path: string, text: string, owner?: { readonly uid: number; readonly gid: number }): void {
+  const temporary = `${path}.new`;
+  writeFileSync(temporary, text, { mode: 0o600, flush: true });
+  if (owner) chownSync(temporary, owner.uid, owner.gid);
+  renameSync(temporary, path);
+}
+
+/** What `sockaddr_un` holds on Linux. */
+const longestSocketPath = 107;
+
+/** Which folder belongs to which role. */
+export const folderOf = (dataDir: string, role: Role) => join(dataDir, role);
+
+/**
+ * Takes the folder for this process until it ends: two networks on one data folder would each hand out the same counters.
+ * The lock is a listening socket, so it goes with the process, however that ends.
+ */
+export async function lockDataFolder(dataDir: string): Promise<{ release(): void }> {
+  const path = join(dataDir, "supervisor.sock");
+  if (Buffer.byteLength(join(dataDir, "application-server", "admin.sock")) > longestSocketPath) {
+    throw new UserError(
+      "data/path-too-long",
+      `${dataDir} is too long a path for the sockets in it: choose a shorter one with --data`,
+    );
+  }
+  if (existsSync(path)) {
+    if (await answers(path)) throw new UserError("data/in-use", `a network is already running on ${dataDir}`);
+    unlinkSync(path);
+  }
+  const server = await listen(path);
+  server.unref();
+  return { release: () => server.close() };
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => resolve(true));
+    socket.once("error", () => resolve(false));
+    socket.once("close", () => socket.destroy());
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+function listen(path: string): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once("error", reject);
+    server.listen(path, () => {
+      chmodSync(path, 0o600);
+      resolve(server);
+    });
+  });
+}

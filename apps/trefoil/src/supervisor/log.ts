@@ -1,0 +1,34 @@
+/** Where the servers' log lines go: as they are, or made readable on a terminal. */
+import type { Writable } from "node:stream";
+import type { Role } from "@trefoil/wire";
+import pretty from "pino-pretty";
+
+export type LogSink = (role: Role | "trefoil", line: string, isError: boolean) => void;
+
+/** `auto` is pretty on a terminal and JSON elsewhere. Lines that are no JSON (a crash of Node itself) pass unchanged. */
+export function logSink(
+  settings: { readonly format: "auto" | "pretty" | "json" },
+  out: Writable & { isTTY?: boolean },
+): LogSink {
+  const isPretty = settings.format === "pretty" || (settings.format === "auto" && out.isTTY === true);
+  if (!isPretty) return (_role, line) => void out.write(`${line}\n`);
+  const stream = pretty({
+    colorize: true,
+    translateTime: "SYS:HH:MM:ss.l",
+    ignore: "pid,hostname,role",
+    messageFormat: "{role} {msg}",
+    destination: out,
+    sync: true,
+  });
+  return (_role, line) => void stream.write(`${line}\n`);
+}
+
+/** A line of the supervisor's own, in the shape of the servers' lines. */
+export const ownLine = (level: "info" | "warn" | "error", msg: string, fields: object = {}) =>
+  JSON.stringify({
+    level: { info: 30, warn: 40, error: 50 }[level],
+    time: Date.now(),
+    role: "trefoil",
+    ...fields,
+    msg,
+  });

@@ -1,0 +1,82 @@
+/** A whole network: data folder, users, first-time initialisation, supervised processes, and what they must be told once. */
+import { unlinkSync } from "node:fs";
+import { join } from "node:path";
+import type { Config } from "@trefoil/service";
+import { configFor } from "@trefoil/service/config";
+import type { Boot, Role } from "@trefoil/wire";
+import { initialise, isInitialised } from "../init/init.ts";
+import { handInRegistrations } from "../init/registrations.ts";
+import type { ChildFailed } from "./child.ts";
+import { folderOf, lockDataFolder, prepareDataFolder, writePrivate } from "./data-folder.ts";
+import { type LogSink, ownLine } from "./log.ts";
+import { type Running, type SupervisorEvent, supervise } from "./supervisor.ts";
+import { decideUsers, type Users } from "./users.ts";
+
+export type NetworkOptions = {
+  readonly config: Config;
+  readonly dataDir: string;
+  readonly log: LogSink;
+  readonly onHopeless: (failure: ChildFailed) => void;
+};
+export type Network = { readonly users: Users; readonly running: () => Running; readonly stop: () => Promise<void> };
+
+/** Starts the network on `dataDir`, initialising it first where that has not been done. */
+export async function startNetwork({ config, dataDir, log, onHopeless }: NetworkOptions): Promise<Network> {
+  const users = decideUsers(dataDir, config.users);
+  prepareDataFolder(dataDir, users);
+  const lock = await lockDataFolder(dataDir);
+  try {
+    if (!isInitialised(dataDir)) await initialise({ config, dataDir, users });
+    const runtimeFile = join(dataDir, "runtime.json");
+    const supervisor = await supervise({
+      bootOf: (role) => bootOf(role, config, dataDir, users),
+      onLine: log,
+      onEvent: (event) => log("trefoil", describe(event), event.is !== "started"),
+      onChange: (running) => writePrivate(runtimeFile, `${JSON.stringify({ pid: process.pid, running })}\n`),
+      onHopeless,
+    });
+    try {
+      await handInRegistrations(dataDir);
+    } catch (error) {
+      await supervisor.stop();
+      throw error;
+    }
+    return {
+      users,
+      running: supervisor.running,
+      stop: async () => {
+        await supervisor.stop();
+        unlinkSync(runtimeFile);
+        lock.release();
+      },
+    };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function bootOf(role: Role, config: Config, dataDir: string, users: Users): Omit<Boot["boot"], "peers" | "role"> {
+  return {
+    dataDir: folderOf(dataDir, role),
+    ...(users.are === "separate" ? { identity: users.of[role] } : {}),
+    config: configFor(config, role),
+    logLevel: config.log.level,
+  };
+}
+
+function describe(event: SupervisorEvent): string {
+  switch (event.is) {
+    case "started":
+      return ownLine("info", `${event.role} ${event.restarts === 0 ? "started" : "started again"}`, {
+        server: event.role,
+        serverPid: event.pid,
+      });
+    case "ended":
+      return ownLine("warn", `${event.role} ended (${event.how}); next start in ${event.restartInMs} ms`, {
+        server: event.role,
+      });
+    case "failed":
+      return ownLine("error", `${event.role}: ${event.message} (${event.code})`, { server: event.role });
+  }
+}

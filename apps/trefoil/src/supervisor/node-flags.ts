@@ -1,0 +1,28 @@
+/**
+ * How a server's Node is started: the permission model as a fence (separate users are the wall), and memory of freed
+ * objects cleared so that residue of key material does not linger.
+ */
+import { fileURLToPath } from "node:url";
+import type { Role } from "@trefoil/wire";
+
+/** The folder that holds the whole project. */
+export const projectDir = fileURLToPath(new URL("../../../../", import.meta.url));
+
+export const mainOf = (role: Role) => `${projectDir}servers/${role}/src/main.ts`;
+export const initOf = (role: Role) => `${projectDir}servers/${role}/src/init.ts`;
+
+/** Node's arguments for a process that may read the code and use `dataDir`, and nothing else of the file system. */
+export function nodeFlags(dataDir: string): string[] {
+  return [
+    "--permission",
+    `--allow-fs-read=${projectDir}`,
+    `--allow-fs-read=${dataDir}`,
+    `--allow-fs-write=${dataDir}`,
+    // What the process metrics read about the process itself.
+    ...["status", "stat", "limits", "fd"].map((name) => `--allow-fs-read=/proc/self/${name}`),
+    "--allow-worker",
+    "--disable-warning=PERM0006",
+    "--disable-warning=ExperimentalWarning",
+    "--clear-free-memory",
+  ];
+}
