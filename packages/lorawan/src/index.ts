@@ -1,0 +1,23 @@
+/** The language of LoRaWAN: frames, keys, MAC commands, rules of each version. Pure: no sockets, disks, clocks or randomness. */
+export * from "./crypto/data.ts";
+export * from "./crypto/derive.ts";
+export * from "./crypto/equal.ts";
+export * from "./crypto/frame-counter.ts";
+export * from "./crypto/join.ts";
+export * from "./crypto/key-schedule.ts";
+export * from "./crypto/key-schedule-cache.ts";
+export * from "./crypto/key-wrap.ts";
+export * from "./frames/decode.ts";
+export * from "./frames/encode.ts";
+export * from "./frames/frame.ts";
+export * from "./frames/join-accept.ts";
+export * from "./frames/refusal.ts";
+export * from "./mac/downlink-commands.ts";
+export { type CommandStream, concat } from "./mac/table.ts";
+export * from "./mac/uplink-commands.ts";
+export * from "./octets/base64.ts";
+export * from "./octets/hex.ts";
+export * from "./octets/identifiers.ts";
+export * from "./octets/net-id.ts";
+export * from "./regions/index.ts";
+export * from "./versions.ts";
