@@ -1,0 +1,42 @@
+/**
+ * `npm run bench -- <what> [options] [--json]`: each figure beside what it is to be judged by, measured in the same run.
+ * With --json the report is the last line of the output.
+ */
+import { parseArgs } from "node:util";
+
+type Values = { readonly [option: string]: string | boolean | undefined };
+type Bench = {
+  readonly about: string;
+  /** Runs it and gives the report and its form for people. */
+  readonly run: (options: Values) => Promise<{ readonly report: object; readonly text: string }>;
+};
+
+const benches: { readonly [name: string]: Bench } = {
+  codec: {
+    about: "MIC check and decryption, decoding, join-accept, each beside lora-packet",
+    run: async () => {
+      const { benchCodec, showCodec } = await import("./codec.ts");
+      const report = benchCodec();
+      return { report, text: showCodec(report) };
+    },
+  },
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  strict: true,
+  options: {
+    json: { type: "boolean" },
+    devices: { type: "string" },
+    seconds: { type: "string" },
+    rate: { type: "string" },
+  },
+});
+const bench = Object.hasOwn(benches, positionals[0] ?? "") ? benches[positionals[0] as string] : undefined;
+if (!bench || positionals.length > 1) {
+  console.error("Usage: npm run bench -- <what> [--json]\n");
+  for (const [name, { about }] of Object.entries(benches)) console.error(`  ${name.padEnd(10)} ${about}`);
+  process.exit(2);
+}
+const { report, text } = await bench.run(values);
+console.log(values.json ? JSON.stringify(report) : text);
