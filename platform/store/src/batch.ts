@@ -1,56 +1,89 @@
-/**
- * Many commit units as one message to the worker. Two thirds of a commit's cost on the main thread is this packing:
- * all values lie in one flat array (one structured clone), all octets in one arena that is transferred, not copied again.
- */
+/** Many commit units as one message to the worker. A structured clone of the rows would cost more than all the rest of a commit. */
 
 export type Param = null | number | bigint | string | Uint8Array;
 export type Row = readonly Param[];
 /** One prepared statement, run once for each row. */
 export type Op<Name extends string = string> = { readonly statement: Name; readonly rows: readonly Row[] };
 
-type Cell = Exclude<Param, Uint8Array> | undefined;
+/** What a value is. Numbers and octets, nearly everything on a hot path, lie in typed arrays, whose memory moves to the worker uncopied. */
+const kindOf = { number: 0, null: 1, octets: 2, other: 3 } as const;
 
 export type Batch = {
   /** For each unit: number of ops, then for each op: index of the statement, number of rows, values per row. */
-  readonly shape: number[];
-  /** All values in order. `undefined` stands for octets, which lie in `arena`. */
-  readonly cells: Cell[];
-  readonly lengths: number[];
+  readonly shape: Int32Array<ArrayBuffer>;
+  /** For each value its kind, and its number (of octets: how many). */
+  readonly kinds: Uint8Array<ArrayBuffer>;
+  readonly numbers: Float64Array<ArrayBuffer>;
   readonly arena: Uint8Array<ArrayBuffer>;
+  /** Texts and bigints. */
+  readonly others: (string | bigint)[];
 };
 
-/** Packs the units. Throws `TypeError` where a caller passed what SQLite cannot hold: a bug, not a fault. */
+/** To be handed to `postMessage` with the batch. */
+export const memoryOf = ({ shape, kinds, numbers, arena }: Batch) => [
+  shape.buffer,
+  kinds.buffer,
+  numbers.buffer,
+  arena.buffer,
+];
+
+/** Packs units that `checkOps` has seen. */
 export function packBatch(units: readonly (readonly Op[])[], indexOf: ReadonlyMap<string, number>): Batch {
-  const shape: number[] = [];
-  const cells: Cell[] = [];
-  const octets: Uint8Array[] = [];
-  const lengths: number[] = [];
-  let total = 0;
+  const sizes = sizesOf(units);
+  const shape = new Int32Array(sizes.shape);
+  const kinds = new Uint8Array(sizes.values);
+  const numbers = new Float64Array(sizes.values);
+  const arena = new Uint8Array(sizes.octets);
+  const others: (string | bigint)[] = [];
+  let at = 0;
+  let cell = 0;
+  let octet = 0;
   for (const ops of units) {
-    shape.push(ops.length);
+    shape[at++] = ops.length;
     for (const { statement, rows } of ops) {
       const width = rows[0]?.length ?? 0;
-      shape.push(indexOf.get(statement) as number, rows.length, width);
+      shape[at++] = indexOf.get(statement) as number;
+      shape[at++] = rows.length;
+      shape[at++] = width;
       for (const row of rows) {
-        for (let i = 0; i < width; i++) {
+        for (let i = 0; i < width; i++, cell++) {
           const value = row[i] as Param;
-          if (value instanceof Uint8Array) {
-            cells.push(undefined);
-            octets.push(value);
-            lengths.push(value.length);
-            total += value.length;
-          } else cells.push(value);
+          if (typeof value === "number") numbers[cell] = value;
+          else if (value === null) kinds[cell] = kindOf.null;
+          else if (typeof value === "object") {
+            kinds[cell] = kindOf.octets;
+            numbers[cell] = value.length;
+            arena.set(value, octet);
+            octet += value.length;
+          } else {
+            kinds[cell] = kindOf.other;
+            others.push(value);
+          }
         }
       }
     }
   }
-  const arena = new Uint8Array(total);
-  let at = 0;
-  for (const piece of octets) {
-    arena.set(piece, at);
-    at += piece.length;
+  return { shape, kinds, numbers, arena, others };
+}
+
+function sizesOf(units: readonly (readonly Op[])[]) {
+  let shape = 0;
+  let values = 0;
+  let octets = 0;
+  for (const ops of units) {
+    shape += 1 + 3 * ops.length;
+    for (const { rows } of ops) {
+      const width = rows[0]?.length ?? 0;
+      values += rows.length * width;
+      for (const row of rows) {
+        for (let i = 0; i < width; i++) {
+          const value = row[i];
+          if (typeof value === "object" && value !== null) octets += value.length;
+        }
+      }
+    }
   }
-  return { shape, cells, lengths, arena };
+  return { shape, values, octets };
 }
 
 /** Refuses what cannot be packed, where the caller's stack still shows who passed it. */
@@ -77,11 +110,27 @@ export function checkOps(ops: readonly Op[], indexOf: ReadonlyMap<string, number
 /** Walks a batch: `unit` before each unit, `row` for each row with its values (the same array each time). */
 export type Walker = { unit(index: number): void; row(statement: number, values: Param[]): void };
 
-export function walkBatch({ shape, cells, lengths, arena }: Batch, walker: Walker): void {
+export function walkBatch({ shape, kinds, numbers, arena, others }: Batch, walker: Walker): void {
   const values: Param[] = [];
   let cell = 0;
-  let piece = 0;
+  let other = 0;
   let octet = 0;
+  const next = (): Param => {
+    const kind = kinds[cell];
+    const number = numbers[cell++] as number;
+    switch (kind) {
+      case kindOf.number:
+        return number;
+      case kindOf.null:
+        return null;
+      case kindOf.octets: {
+        octet += number;
+        return arena.subarray(octet - number, octet);
+      }
+      default:
+        return others[other++] as string | bigint;
+    }
+  };
   for (let at = 0, unit = 0; at < shape.length; unit++) {
     walker.unit(unit);
     for (let ops = shape[at++] as number; ops > 0; ops--) {
@@ -90,14 +139,7 @@ export function walkBatch({ shape, cells, lengths, arena }: Batch, walker: Walke
       const width = shape[at++] as number;
       values.length = width;
       for (let r = 0; r < rows; r++) {
-        for (let i = 0; i < width; i++) {
-          const value = cells[cell++];
-          if (value === undefined) {
-            const end = octet + (lengths[piece++] as number);
-            values[i] = arena.subarray(octet, end);
-            octet = end;
-          } else values[i] = value;
-        }
+        for (let i = 0; i < width; i++) values[i] = next();
         walker.row(statement, values);
       }
     }

@@ -1,6 +1,6 @@
 /** Collects commit units, sends them to the worker in batches, and tells each unit its fate. */
 import type { Worker } from "node:worker_threads";
-import { checkOps, type Op, packBatch } from "./batch.ts";
+import { checkOps, memoryOf, type Op, packBatch } from "./batch.ts";
 import { type Failure, faultOf } from "./failures.ts";
 import { Fault } from "./fault.ts";
 import { nextBatchIn, type Pace } from "./group.ts";
@@ -108,7 +108,7 @@ export class Committer {
     );
     this.#inFlight = units;
     this.#lastAt = performance.now();
-    this.#worker.postMessage({ is: "commit", batch } satisfies ToWorker, [batch.arena.buffer]);
+    this.#worker.postMessage({ is: "commit", batch } satisfies ToWorker, memoryOf(batch));
   };
 
   #take(): Unit[] {
