@@ -1,0 +1,80 @@
+/** Over-the-air activation. TS001-1.0.4 §6.2, TS001-1.1 §6.2 */
+import { cmac, encryptBlocks } from "../crypto/aes.ts";
+import { jsIntKey, sessionKeys10, sessionKeys11 } from "../crypto/session-keys.ts";
+import { decodeJoinAccept, encodeJoinRequest, type JoinAccept } from "../frames.ts";
+import { concat, equal, toWire, uintOctets } from "../octets.ts";
+import type { Random } from "../random.ts";
+import type { Region } from "../regions/index.ts";
+import type { Session } from "./session.ts";
+import { type MacVersion, rules } from "./versions.ts";
+
+/** `nwkKey` belongs to 1.1 devices only. */
+export type RootKeys = { readonly appKey: Uint8Array; readonly nwkKey?: Uint8Array };
+export type Identity = {
+  readonly devEui: string;
+  readonly joinEui: string;
+  readonly version: MacVersion;
+  readonly keys: RootKeys;
+};
+
+/** The root key of join-request and join-accept: NwkKey in 1.1, AppKey before. */
+export function joinKey({ version, keys }: Identity): Uint8Array {
+  if (!rules[version].splitKeys) return keys.appKey;
+  if (keys.nwkKey === undefined) throw new RangeError("a 1.1 device needs a NwkKey");
+  return keys.nwkKey;
+}
+
+export function joinRequest(identity: Identity, devNonce: number): Uint8Array {
+  const message = encodeJoinRequest({ ...identity, devNonce });
+  return concat(message, cmac(joinKey(identity), message).subarray(0, 4));
+}
+
+export type RefusedAccept = "malformed" | "wrong-mic" | "join-nonce-not-rising";
+export type Joined = { readonly accept: JoinAccept; readonly session: Session };
+
+/** Opens a join-accept that came in answer to `devNonce`. `lastJoinNonce` is -1 before the first. */
+export function openJoinAccept(
+  identity: Identity,
+  phyPayload: Uint8Array,
+  { devNonce, lastJoinNonce }: { devNonce: number; lastJoinNonce: number },
+): Joined | { readonly refused: RefusedAccept } {
+  if ((phyPayload.length !== 17 && phyPayload.length !== 33) || phyPayload[0] !== 0x20) return { refused: "malformed" };
+  const root = joinKey(identity);
+  const plain = encryptBlocks(root, phyPayload.subarray(1));
+  const fields = plain.subarray(0, -4);
+  const accept = decodeJoinAccept(fields);
+  const isSplit = rules[identity.version].splitKeys && accept.optNeg;
+  const mhdr = phyPayload.subarray(0, 1);
+  const mic = isSplit
+    ? cmac(
+        jsIntKey(root, identity.devEui),
+        concat(Uint8Array.of(0xff), toWire(identity.joinEui), uintOctets(devNonce, 2), mhdr, fields),
+      )
+    : cmac(root, concat(mhdr, fields));
+  if (!equal(mic.subarray(0, 4), plain.subarray(-4))) return { refused: "wrong-mic" };
+  if (rules[identity.version].devNonceIsCounter && accept.joinNonce <= lastJoinNonce)
+    return { refused: "join-nonce-not-rising" };
+  const keys = isSplit
+    ? sessionKeys11({ nwkKey: root, appKey: identity.keys.appKey }, { ...accept, joinEui: identity.joinEui, devNonce })
+    : sessionKeys10(root, { ...accept, devNonce });
+  return {
+    accept,
+    session: {
+      protocol: isSplit ? "1.1" : "1.0",
+      devAddr: accept.devAddr,
+      keys,
+      fCntUp: 0,
+      nFCntDown: -1,
+      aFCntDown: -1,
+    },
+  };
+}
+
+/** Channel and data rate of the n-th try (from 0): they vary, so that a bad choice does not stay. RP002-1.0.4 §2.4.2, §2.5.2 */
+export function joinTry(region: Region, n: number, random: Random): { channel: number; dr: number } {
+  if (region.plan === "fixed") {
+    return n % 2 === 0 ? { channel: random.int(64), dr: 0 } : { channel: 64 + random.int(8), dr: 4 };
+  }
+  const first = n === 0 ? random.int(3) : 0;
+  return { channel: random.int(region.channels.length), dr: 5 - ((first + n) % 6) };
+}
