@@ -79,7 +79,10 @@ function dataVector(vector: Vector): void {
     const context = { confFCnt: number(inputs.confFCnt), txDr: number(inputs.txDr), txCh: number(inputs.txCh) };
     return mic11Up(key(inputs.sNwkSIntKey), key(inputs.fNwkSIntKey), fCnt, context, message);
   };
-  if (vector.op === "mic") return expectAll(vector, { mic: hex(micOctets(computeMic(octets(inputs.msg)))) });
+  if (vector.op === "mic") {
+    expectAll(vector, { mic: hex(micOctets(computeMic(octets(inputs.msg)))) });
+    return;
+  }
 
   const phyPayload = octets(inputs.phyPayload);
   const frame = frameOf(inputs.phyPayload) as DataUp | DataDown;
@@ -220,10 +223,11 @@ kind("session-keys-1.1", (vector) => {
   const { nwkKey, appKey, joinNonce, joinEUI, devNonce, devEUI } = vector.inputs;
   if (devEUI) {
     const device = id(lorawan.parseDevEui, devEUI);
-    return expectAll(vector, {
+    expectAll(vector, {
       jsIntKey: hex(lorawan.deriveJsIntKey(octets(nwkKey), device)),
       jsEncKey: hex(lorawan.deriveJsEncKey(octets(nwkKey), device)),
     });
+    return;
   }
   const keys = lorawan.deriveSessionKeys11(
     octets(nwkKey),

@@ -10,7 +10,7 @@
 import { readU16, readU32 } from "../octets/wire.ts";
 import type { KeySchedule } from "./key-schedule.ts";
 
-export type Direction = "up" | "down";
+export type FrameDirection = "up" | "down";
 
 /** What B1 of a 1.1 uplink binds besides the frame. `confFCnt` is the counter of the confirmed downlink that is acknowledged. */
 export type UplinkContext = { readonly confFCnt: number; readonly txDr: number; readonly txCh: number };
@@ -44,7 +44,7 @@ function mic(
 /** The MIC that 1.0.x demands of `frame` (MHDR … FRMPayload, no MIC), as the little-endian number of its four octets. */
 export const mic10 = (
   nwkSKey: KeySchedule,
-  direction: Direction,
+  direction: FrameDirection,
   fCnt: number,
   frame: Uint8Array,
   end = frame.length,
@@ -81,7 +81,7 @@ const carriedMic = (phyPayload: Uint8Array): number => readU32(phyPayload, phyPa
 /** Whether a whole data PHYPayload has the MIC of 1.0.x under this key and 32-bit counter. Length was checked by the decoder. */
 export const verifyMic10 = (
   nwkSKey: KeySchedule,
-  direction: Direction,
+  direction: FrameDirection,
   fCnt: number,
   phyPayload: Uint8Array,
 ): boolean =>
@@ -152,7 +152,7 @@ function keystream(
  */
 export const cryptFrmPayload = (
   key: KeySchedule,
-  direction: Direction,
+  direction: FrameDirection,
   devAddr: number,
   fCnt: number,
   payload: Uint8Array,

@@ -7,21 +7,20 @@
  */
 import { unsafe } from "@noble/ciphers/aes.js";
 
-const secret = (octets: number): Uint8Array => new Uint8Array(new ArrayBuffer(Math.max(octets, 80)), 0, octets);
-
 /** Fresh octets for a secret: a view on an allocation that is large enough to lie outside the moving heap. */
-export const secretOctets = secret;
+export const secretOctets = (length: number): Uint8Array =>
+  new Uint8Array(new ArrayBuffer(Math.max(length, 80)), 0, length);
 
 // Keys are expanded from here: aligned, off the heap, wiped after use.
-const scratch = secret(32);
+const scratch = secretOctets(32);
 
 const word = (octets: Uint8Array, at: number): number =>
   (octets[at] ?? 0) | ((octets[at + 1] ?? 0) << 8) | ((octets[at + 2] ?? 0) << 16) | ((octets[at + 3] ?? 0) << 24);
 
 export class KeySchedule {
   readonly #roundKeys: Uint32Array;
-  /** K1 in words 0 to 3, K2 in 4 to 7 (RFC 4493 §2.3). */
-  readonly #subkeys: Uint32Array;
+  /** K1 in words 0 to 3, K2 in 4 to 7 (RFC 4493 §2.3). Made at the first CMAC: many keys only ever encrypt. */
+  #subkeys: Uint32Array | undefined;
 
   /** Expands a copy of `key` (16, 24 or 32 octets); wiping the original is its owner's business. */
   constructor(key: Uint8Array) {
@@ -31,14 +30,20 @@ export class KeySchedule {
     copy.set(key);
     this.#roundKeys = unsafe.expandKeyLE(copy);
     copy.fill(0);
-    this.#subkeys = new Uint32Array(24); // larger than the 8 words needed, so that it lies off the heap
+  }
+
+  #cmacSubkeys(): Uint32Array {
+    if (this.#subkeys) return this.#subkeys;
     const block = new Uint8Array(16);
     this.encryptBlock(block, 0, block, 0);
+    const subkeys = new Uint32Array(8);
     for (const at of [0, 4]) {
       double(block);
-      for (let i = 0; i < 4; i++) this.#subkeys[at + i] = word(block, 4 * i);
+      for (let i = 0; i < 4; i++) subkeys[at + i] = word(block, 4 * i);
     }
     block.fill(0);
+    this.#subkeys = subkeys;
+    return subkeys;
   }
 
   /** AES of the block at `from[at]`, written to `to[out]`. The two may be the same. */
@@ -69,7 +74,8 @@ export class KeySchedule {
     for (let i = 0; last + i < message.length; i++) tag[i] = (tag[i] ?? 0) ^ (message[last + i] ?? 0);
     if (!full) tag[message.length - last] = (tag[message.length - last] ?? 0) ^ 0x80;
     const subkey = full ? 0 : 4;
-    for (let i = 0; i < 16; i++) tag[i] = (tag[i] ?? 0) ^ ((this.#subkeys[subkey + (i >> 2)] ?? 0) >>> (8 * (i & 3)));
+    const subkeys = this.#cmacSubkeys();
+    for (let i = 0; i < 16; i++) tag[i] = (tag[i] ?? 0) ^ ((subkeys[subkey + (i >> 2)] ?? 0) >>> (8 * (i & 3)));
     this.encryptBlock(tag, 0, tag, 0);
     return tag;
   }
@@ -91,7 +97,7 @@ export class KeySchedule {
         s3 ^ word(octets, at + 12),
       ));
     }
-    const subkeys = this.#subkeys;
+    const subkeys = this.#subkeys ?? this.#cmacSubkeys();
     const left = end - at;
     const subkey = left === 16 ? 0 : 4;
     s0 ^= paddedWord(octets, at, left) ^ (subkeys[subkey] ?? 0);
@@ -111,17 +117,24 @@ export class KeySchedule {
     let index = 1;
     for (let at = 0; at < end; at += 16, index++) {
       const { s0, s1, s2, s3 } = unsafe.encrypt(roundKeys, w0, w1, w2, w3 | (index << 24));
-      xorWord(from, to, at, end, s0);
-      xorWord(from, to, at + 4, end, s1);
-      xorWord(from, to, at + 8, end, s2);
-      xorWord(from, to, at + 12, end, s3);
+      if (at + 16 <= end) {
+        storeWord(to, at, s0 ^ word(from, at));
+        storeWord(to, at + 4, s1 ^ word(from, at + 4));
+        storeWord(to, at + 8, s2 ^ word(from, at + 8));
+        storeWord(to, at + 12, s3 ^ word(from, at + 12));
+      } else {
+        xorTail(from, to, at, end, s0);
+        xorTail(from, to, at + 4, end, s1);
+        xorTail(from, to, at + 8, end, s2);
+        xorTail(from, to, at + 12, end, s3);
+      }
     }
   }
 
   /** Overwrites it; using it afterwards gives wrong results, not an error. For owners who know that nobody else has it. */
   wipe(): void {
     this.#roundKeys.fill(0);
-    this.#subkeys.fill(0);
+    this.#subkeys?.fill(0);
   }
 
   toString(): string {
@@ -151,9 +164,10 @@ function paddedWord(octets: Uint8Array, at: number, left: number): number {
   return value;
 }
 
-function xorWord(from: Uint8Array, to: Uint8Array, at: number, end: number, value: number): void {
-  const stop = at + 4 < end ? at + 4 : end;
-  for (let i = at, keystream = value; i < stop; i++, keystream >>>= 8) to[i] = (from[i] ?? 0) ^ keystream;
+/** Up to four octets of keystream over what is left before `end`. */
+function xorTail(from: Uint8Array, to: Uint8Array, at: number, end: number, value: number): void {
+  let keystream = value;
+  for (let i = at; i < end && i < at + 4; i++, keystream >>>= 8) to[i] = (from[i] ?? 0) ^ keystream;
 }
 
 /** Doubling in GF(2^128), most significant octet first (RFC 4493 §2.3). */
