@@ -8,8 +8,7 @@ export type Needle = { readonly secret: Secret; readonly form: Form; readonly oc
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const hexOf = (octets: Uint8Array) => Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join("");
 const base64Of = (octets: Uint8Array) => btoa(String.fromCharCode(...octets)).replace(/=+$/, "");
-const utf16 = (text: string) =>
-  Uint8Array.from(utf8(text), (octet) => octet).reduce<number[]>((all, octet) => [...all, octet, 0], []);
+const utf16 = (text: string) => Uint8Array.from([...utf8(text)].flatMap((octet) => [octet, 0]));
 
 const forms: { readonly [form in Form]: (octets: Uint8Array) => Uint8Array } = {
   // Also the start of an expanded AES key schedule: its first round key is the key itself.
@@ -20,7 +19,7 @@ const forms: { readonly [form in Form]: (octets: Uint8Array) => Uint8Array } = {
   // Without padding; the last digit of a length that is no multiple of three depends on nothing else.
   base64: (octets) => utf8(base64Of(octets)),
   base64url: (octets) => utf8(base64Of(octets).replaceAll("+", "-").replaceAll("/", "_")),
-  "UTF-16 hex": (octets) => Uint8Array.from(utf16(hexOf(octets))),
+  "UTF-16 hex": (octets) => utf16(hexOf(octets)),
   "JSON numbers": (octets) => utf8(Array.from(octets).join(",")),
 };
 export const formNames = Object.keys(forms) as readonly Form[];

@@ -8,6 +8,7 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { fingerprintOf, parseOwnerPublicKey, signRegistration } from "@trefoil/custody";
 import type { Config } from "@trefoil/service";
 import { type Issued, issueCertificate } from "@trefoil/service/certificates";
@@ -24,6 +25,7 @@ export type InitOptions = { readonly config: Config; readonly dataDir: string; r
 /** Fingerprints for people to write down. */
 export type InitMade = { readonly owner: string; readonly vault: string };
 
+const serverIdentity = fileURLToPath(new URL("./server-identity.ts", import.meta.url));
 const doneFile = (dataDir: string) => join(dataDir, "owner", "initialised");
 export const isInitialised = (dataDir: string) => existsSync(doneFile(dataDir));
 
@@ -38,27 +40,22 @@ export async function initialise({ config, dataDir, users }: InitOptions): Promi
 
   const servers = roles.filter((role) => role !== "vault");
   const made = new Map<Role, Issued>();
-  for (const role of servers) {
-    const label = kekLabels(config)[role];
-    const order: IdentityOrder = {
-      role,
-      dataDir: folderOf(dataDir, role),
-      ...identityOf(role),
-      ...(label ? { kek: { label: label.label, vaultPublicKey: vault.publicKey } } : {}),
-    };
-    const { csr, sealedKek } = await askChild<IdentityMade>(
-      new URL("./server-identity.ts", import.meta.url).pathname,
-      order.dataDir,
-      order,
-    );
-    made.set(role, await issueCertificate(owner.ca, role, csr));
-    if (label && sealedKek)
-      keepRegistration(
-        dataDir,
+  await Promise.all(
+    servers.map(async (role) => {
+      const binding = kekBindings(config)[role];
+      const order: IdentityOrder = {
         role,
-        signRegistration(owner.key, { ...label, version: 1, kind: "kek", kek: sealedKek, issuedAt: Date.now() }),
-      );
-  }
+        dataDir: folderOf(dataDir, role),
+        ...identityOf(role),
+        ...(binding ? { kek: { label: binding.label, vaultPublicKey: vault.publicKey } } : {}),
+      };
+      const { csr, sealedKek } = await askChild<IdentityMade>(serverIdentity, order.dataDir, order);
+      made.set(role, await issueCertificate(owner.ca, role, csr));
+      if (!binding || !sealedKek) return;
+      const registration: Registration = { ...binding, version: 1, kind: "kek", kek: sealedKek, issuedAt: Date.now() };
+      keepRegistration(dataDir, role, signRegistration(owner.key, registration));
+    }),
+  );
   for (const role of servers) writeTrust(dataDir, role, made, owner, config, users);
   const ownerKey = parseOwnerPublicKey(owner.publicKey);
   const fingerprints = { owner: ownerKey ? fingerprintOf(ownerKey) : "", vault: vault.fingerprint };
@@ -67,7 +64,9 @@ export async function initialise({ config, dataDir, users }: InitOptions): Promi
 }
 
 /** Which servers receive session keys, and to what their KEK is bound: the network to its NetID, the application server to its AS-ID. */
-function kekLabels({ network }: Config): { readonly [role in Role]?: Pick<Registration, "label" | "netId" | "asId"> } {
+function kekBindings({ network }: Config): {
+  readonly [role in Role]?: Pick<Registration, "label" | "netId" | "asId">;
+} {
   return {
     "network-server": { label: `ns/${network.netId.toLowerCase()}`, netId: network.netId.toLowerCase() },
     "application-server": { label: `as/${network.asId}`, asId: network.asId },

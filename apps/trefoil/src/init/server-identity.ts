@@ -4,7 +4,7 @@
  *
  * Standard input: one JSON `IdentityOrder`. Standard output: one JSON `IdentityMade`.
  */
-import { writeFileSync } from "node:fs";
+import { closeSync, constants, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { encodeKekFile, encodeSealingKey, makeKekSealedTo, makeSealingKeyPair, parseReceiver } from "@trefoil/custody";
@@ -25,8 +25,13 @@ const order = JSON.parse(await text(process.stdin)) as IdentityOrder;
 if (order.identity) becomeUser(order.identity);
 process.umask(0o077);
 
-const write = (name: string, contents: string | Uint8Array) =>
-  writeFileSync(join(order.dataDir, name), contents, { mode: 0o600, flush: true });
+/** O_SYNC: Node's permission model forbids fsync. */
+const durably = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_SYNC;
+function write(name: string, contents: string | Uint8Array): void {
+  const file = openSync(join(order.dataDir, name), durably, 0o600);
+  writeFileSync(file, contents);
+  closeSync(file);
+}
 
 const { keyPem, csrPem } = await makeServerKeyAndCsr(order.role);
 write("tls.key", keyPem);
