@@ -1,6 +1,5 @@
 /** Sealed keys, key envelopes, the realm owner's registrations, and the port to the vault. No server's code. */
 export * from "./envelope.ts";
-export * from "./fault.ts";
 export * from "./kek.ts";
 export { isKeyRole, Key, type KeyRole, keyLengths, makeKey } from "./key.ts";
 export { unwrapKey, wrapKey } from "./key-wrap.ts";
@@ -18,6 +17,6 @@ export {
   type VerifiedRegistration,
   verifyRegistration,
 } from "./registration.ts";
-export { type KeyToSeal, makeSealer, type Sealer, sealKeys } from "./sealing.ts";
+export { type KeyToSeal, makeSealer, oaep, type Sealer, sealingContext, sealKeys, transportOctets } from "./sealing.ts";
 export * from "./vault-client.ts";
 export * from "./vault-port.ts";

@@ -4,7 +4,7 @@
  * request fails at once, so joins fail closed.
  */
 import type { Duplex } from "node:stream";
-import { VaultFault } from "./fault.ts";
+import { Fault } from "@trefoil/store";
 import { encodePipeFrame, readPipeFrames } from "./pipe.ts";
 import { type Vault, type VaultAnswer, type VaultMethod, vaultMethods } from "./vault-port.ts";
 
@@ -30,12 +30,11 @@ type Pending = {
   readonly method: VaultMethod;
   readonly body: unknown;
   readonly timer: NodeJS.Timeout;
-  readonly settle: (answer: VaultAnswer | VaultFault) => void;
+  readonly settle: (answer: VaultAnswer | Fault) => void;
   sent: number;
 };
 
-const unreachable = (retry: "now" | "later") =>
-  new VaultFault("vault/unreachable", "the vault is not reachable", retry);
+const unreachable = (retry: "now" | "later") => new Fault("vault/unreachable", "the vault is not reachable", { retry });
 
 export function vaultClient(first?: Duplex, options: VaultClientOptions = {}): VaultClient {
   const { answerWithinMs = 10_000, reattachWithinMs = 3_000, maximumPending = 10_000 } = options;
@@ -44,8 +43,8 @@ export function vaultClient(first?: Duplex, options: VaultClientOptions = {}): V
   let lastId = 0;
   let giveUp: NodeJS.Timeout | undefined;
 
-  const settle = (id: number, answer: VaultAnswer | VaultFault) => pending.get(id)?.settle(answer);
-  const failAll = (select: (request: Pending) => boolean, fault: VaultFault) => {
+  const settle = (id: number, answer: VaultAnswer | Fault) => pending.get(id)?.settle(answer);
+  const failAll = (select: (request: Pending) => boolean, fault: Fault) => {
     for (const request of [...pending.values()]) if (select(request)) request.settle(fault);
   };
   const send = (id: number, request: Pending) => {
@@ -79,12 +78,12 @@ export function vaultClient(first?: Duplex, options: VaultClientOptions = {}): V
   function ask(method: VaultMethod, body: unknown): Promise<unknown> {
     if (pipe === undefined) return Promise.reject(unreachable("later"));
     if (pending.size >= maximumPending)
-      return Promise.reject(new VaultFault("vault/overloaded", "the vault has too much to do", "later"));
+      return Promise.reject(new Fault("vault/overloaded", "the vault has too much to do", { retry: "later" }));
     lastId += 1;
     const id = lastId;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
-        () => settle(id, new VaultFault("vault/timeout", "the vault did not answer in time", "later")),
+        () => settle(id, new Fault("vault/timeout", "the vault did not answer in time", { retry: "later" })),
         answerWithinMs,
       );
       const request: Pending = {
@@ -95,8 +94,9 @@ export function vaultClient(first?: Duplex, options: VaultClientOptions = {}): V
         settle: (answer) => {
           clearTimeout(timer);
           pending.delete(id);
-          if (answer instanceof VaultFault) reject(answer);
-          else if ("fault" in answer) reject(new VaultFault(answer.fault, "the vault could not do it", answer.retry));
+          if (answer instanceof Fault) reject(answer);
+          else if ("fault" in answer)
+            reject(new Fault(answer.fault, "the vault could not do it", { retry: answer.retry }));
           else resolve(answer.answer);
         },
       };

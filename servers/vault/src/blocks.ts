@@ -1,0 +1,107 @@
+/**
+ * The blocks that keys are derived with, and the clear form of a join-accept. No key comes near this file.
+ *
+ * Spec: TS001-1.0.4 §6.2.5, §6.2.6; LoRaWAN 1.1 §6.1.1, §6.2.5
+ */
+import { parseHex } from "@trefoil/custody";
+
+/** First octet of the block that each key is derived with. */
+export const derivation = {
+  NwkSKey: 1,
+  FNwkSIntKey: 1,
+  AppSKey: 2,
+  SNwkSIntKey: 3,
+  NwkSEncKey: 4,
+  JSEncKey: 5,
+  JSIntKey: 6,
+} as const;
+export type Derived = keyof typeof derivation;
+
+/** What a session's keys depend on. `nonce` is the DevNonce, or the RJcount of a rejoin-request. */
+export type SessionContext = {
+  readonly joinNonce: number;
+  readonly netId: string;
+  readonly joinEui: string;
+  readonly nonce: number;
+};
+
+/** 1.0.x: prefix ‖ JoinNonce3 ‖ NetID3 ‖ DevNonce2 ‖ 0… */
+export const block10 = (key: Derived, { joinNonce, netId, nonce }: SessionContext): Uint8Array =>
+  block(derivation[key], littleEndian(joinNonce, 3), reversed(netId), littleEndian(nonce, 2));
+
+/** 1.1: prefix ‖ JoinNonce3 ‖ JoinEUI8 ‖ DevNonce2 ‖ 0… */
+export const block11 = (key: Derived, { joinNonce, joinEui, nonce }: SessionContext): Uint8Array =>
+  block(derivation[key], littleEndian(joinNonce, 3), reversed(joinEui), littleEndian(nonce, 2));
+
+/** JSIntKey, JSEncKey: prefix ‖ DevEUI8 ‖ 0… */
+export const blockOfDevice = (key: Derived, devEui: string): Uint8Array => block(derivation[key], reversed(devEui));
+
+export type JoinAcceptFields = {
+  readonly joinNonce: number;
+  readonly netId: string;
+  readonly devAddr: string;
+  readonly dlSettings: number;
+  readonly rxDelay: number;
+  readonly cfList?: string;
+};
+export const mhdrJoinAccept = 0x20;
+export const optNeg = 0x80;
+export const joinReqTypeJoin = 0xff;
+
+/** MHDR ‖ JoinNonce3 ‖ NetID3 ‖ DevAddr4 ‖ DLSettings1 ‖ RxDelay1 ‖ [CFList16]: what the MIC of OptNeg 0 covers. */
+export const joinAcceptClear = ({
+  joinNonce,
+  netId,
+  devAddr,
+  dlSettings,
+  rxDelay,
+  cfList = "",
+}: JoinAcceptFields): Uint8Array =>
+  concat(
+    [mhdrJoinAccept],
+    littleEndian(joinNonce, 3),
+    reversed(netId),
+    reversed(devAddr),
+    [dlSettings, rxDelay],
+    parseHex(cfList) ?? [],
+  );
+
+/** JoinReqType ‖ JoinEUI8 ‖ DevNonce2: what the MIC of OptNeg 1 covers before the clear join-accept. */
+export const joinAcceptPrefix11 = (joinReqType: number, joinEui: string, nonce: number): Uint8Array =>
+  concat([joinReqType], reversed(joinEui), littleEndian(nonce, 2));
+
+export type JoinRequest = { readonly joinEui: string; readonly devEui: string; readonly devNonce: number };
+
+/** MHDR ‖ JoinEUI8 ‖ DevEUI8 ‖ DevNonce2 ‖ MIC4. Its MIC is not verified here. */
+export function readJoinRequest(octets: Uint8Array): JoinRequest | undefined {
+  if (octets.length !== 23 || octets[0] !== 0) return undefined;
+  return {
+    joinEui: reversedHex(octets.subarray(1, 9)),
+    devEui: reversedHex(octets.subarray(9, 17)),
+    devNonce: (octets[17] ?? 0) | ((octets[18] ?? 0) << 8),
+  };
+}
+
+export function concat(...parts: readonly ArrayLike<number>[]): Uint8Array {
+  const octets = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    octets.set(part, at);
+    at += part.length;
+  }
+  return octets;
+}
+
+function block(...parts: readonly (number | Uint8Array)[]): Uint8Array {
+  const octets = new Uint8Array(16);
+  octets.set(concat(...parts.map((part) => (typeof part === "number" ? [part] : part))));
+  return octets;
+}
+
+const littleEndian = (value: number, octets: number): Uint8Array =>
+  Uint8Array.from({ length: octets }, (_, i) => (value >>> (8 * i)) & 255);
+const reversed = (hex: string): Uint8Array => Uint8Array.from(parseHex(hex) ?? []).reverse();
+const reversedHex = (octets: Uint8Array): string =>
+  Array.from(octets, (octet) => octet.toString(16).padStart(2, "0"))
+    .reverse()
+    .join("");
