@@ -11,7 +11,7 @@ import { type Ca, issueCertificate, makeCa, makeServerKeyAndCsr } from "./certif
 import { defaultConfig } from "./config/load.ts";
 import { configFor, type ProcessConfig } from "./config/sections.ts";
 import type { Failed } from "./life/failures.ts";
-import type { Log } from "./life/log.ts";
+import { openLog } from "./life/log.ts";
 import { type Definition, prepareService, type Running } from "./life/service.ts";
 import { loadTls, type Station } from "./link/tls.ts";
 
@@ -113,7 +113,7 @@ export async function startInProcess<R extends Role, Hot extends string, Prepare
       onVaultPipe: (use) => {
         usePipe = use;
       },
-      openLog: (role, level): Log => pino({ level, base: { role } }, toLines),
+      openLog: (role, level) => openLog(role, level, toLines),
     });
     return { ...running, lines, failed, giveVaultPipe: (pipe) => usePipe(pipe) };
   } catch (error) {
@@ -142,10 +142,16 @@ export function startChild(main: string, boot: Boot["boot"], nodeFlags: readonly
     stdio: ["ignore", "pipe", "pipe", "ipc", ...(boot.role === "vault" ? (["pipe"] as const) : [])],
   });
   let output = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream?.setEncoding("utf8").on("data", (text: string) => (output += text));
+  const streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
+  const ended = Promise.all(streams.map((stream) => new Promise((resolve) => stream.once("close", resolve))));
+  for (const stream of streams) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  }
+  // Not "close": a vault's pipe that was handed on never closes here.
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
-    child.once("close", (code, signal) => resolve({ code, signal }));
+    child.once("exit", (code, signal) => void ended.then(() => resolve({ code, signal })));
   });
   let failure: Failed | undefined;
   const ready = new Promise<{ readonly [name: string]: Address }>((resolve, reject) => {

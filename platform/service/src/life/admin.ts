@@ -2,7 +2,7 @@
 import { chmodSync, rmSync } from "node:fs";
 import { Fault } from "@trefoil/store";
 import fastify, { type FastifyInstance, type FastifyReply } from "fastify";
-import { describeError, type Log } from "./log.ts";
+import type { Log } from "./log.ts";
 
 /** A clear refusal: thrown by a route, answered as `{ error: { code, message } }` with its 4xx status. */
 export class AdminRefusal extends Error {
@@ -43,10 +43,11 @@ export function createAdmin(log: Log, bodyLimit = defaultBodyLimit): FastifyInst
       }
       if (error.statusCode !== undefined && error.statusCode < 500)
         return refuse(reply, error.statusCode, "admin/malformed", "the body is not JSON");
-      log.error({ err: describeError(error) }, "an administration call failed");
+      log.error({ err: error }, "an administration call failed");
       return refuse(reply, 500, "admin/failed", "the call failed: the log says where");
     },
   );
+  admin.removeContentTypeParser("text/plain");
   admin.addContentTypeParser("application/x-ndjson", { parseAs: "string" }, (_request, body, done) => {
     try {
       done(null, parseLines(body as string));

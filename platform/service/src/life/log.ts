@@ -9,7 +9,11 @@ import { type Logger, pino } from "pino";
 export type Log = Logger;
 export type LogLevel = Boot["boot"]["logLevel"];
 
-export function openLog(role: Role, level: LogLevel, destination = pino.destination({ fd: 1, sync: true })): Log {
+export function openLog(
+  role: Role,
+  level: LogLevel,
+  destination: { write(line: string): void } = pino.destination({ fd: 1, sync: true }),
+): Log {
   return pino(
     {
       level,

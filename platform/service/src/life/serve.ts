@@ -36,11 +36,10 @@ export function serve<R extends Role, Hot extends string = never, Prepared = und
     Promise.resolve(running?.stop()).then(() => process.exit(0), die);
   };
   const die = (error: unknown) => {
-    const fields = { err: describeError(error) };
-    if (log) log.fatal(fields, "ended by an error");
+    if (log) log.fatal({ err: error }, "ended by an error");
     else
       process.stderr.write(
-        `${JSON.stringify({ level: "fatal", role: definition.role, ...fields, msg: "ended by an error" })}\n`,
+        `${JSON.stringify({ level: "fatal", role: definition.role, err: describeError(error), msg: "ended by an error" })}\n`,
       );
     process.exit(1);
   };

@@ -11,7 +11,7 @@ import { type ProcessConfig, processSchemas } from "../config/sections.ts";
 import { loadTls, type TlsMaterial } from "../link/tls.ts";
 import { createAdmin, listenAdmin, warmUpAdmin } from "./admin.ts";
 import { type Check, type Health, listenHttp, openRegistry } from "./http.ts";
-import { describeError, type Log, openLog } from "./log.ts";
+import { type Log, openLog } from "./log.ts";
 
 export type Definition<R extends Role, Hot extends string = never, Prepared = undefined> = {
   readonly role: R;
@@ -195,7 +195,7 @@ async function stopAll(stops: (() => Promise<void> | void)[], log: Log): Promise
     try {
       await stop();
     } catch (error) {
-      log.error({ err: describeError(error) }, "something could not be closed");
+      log.error({ err: error }, "something could not be closed");
     }
   }
 }

@@ -2,7 +2,7 @@
 import type { TLSSocket } from "node:tls";
 import { Fault } from "@trefoil/store";
 import { frameKind, type LinkRefusal, type LinkRequest } from "@trefoil/wire";
-import { describeError, type Limited } from "../life/log.ts";
+import type { Limited } from "../life/log.ts";
 import { encodeFrames, FrameReader, type Incoming, type Kind, type Outgoing, outgoing } from "./frame.ts";
 import type { Methods } from "./method.ts";
 import type { Peer } from "./tls.ts";
@@ -144,7 +144,7 @@ export function openConnection(
       reply(frameKind.answer, id, await method.handle(body, link));
     } catch (error) {
       if (error instanceof Fault) return refuse(id, { code: error.code, retry: error.retry });
-      log.error({ peer: peer.role, method: name, err: describeError(error) }, "a request of a peer failed");
+      log.error({ peer: peer.role, method: name, err: error }, "a request of a peer failed");
       refuse(id, { code: "link/failed", retry: "later" });
     } finally {
       answering--;

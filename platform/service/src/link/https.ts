@@ -8,7 +8,7 @@ import type { TLSSocket } from "node:tls";
 import { Fault } from "@trefoil/store";
 import type { Address, Role } from "@trefoil/wire";
 import { listening } from "../life/http.ts";
-import { describeError, rateLimited } from "../life/log.ts";
+import { rateLimited } from "../life/log.ts";
 import { admit, refusals } from "./admit.ts";
 import { expectRole, type Peer, type Station, tlsOptions } from "./tls.ts";
 
@@ -62,7 +62,7 @@ export async function listenHttps(station: Station, options: HttpsListenOptions)
         .catch((error) => {
           const status = error instanceof Fault ? 503 : 500;
           if (!incoming.destroyed || incoming.complete)
-            log.error({ peer: peer.role, err: describeError(error) }, "a request of a peer failed");
+            log.error({ peer: peer.role, err: error }, "a request of a peer failed");
           if (!outgoing.headersSent)
             answer({ status, body: { error: { code: error instanceof Fault ? error.code : "https/failed" } } });
         });

@@ -1,0 +1,37 @@
+import type { Socket } from "node:net";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { ask, type Mini, makeMini } from "./mini-server.ts";
+
+let mini: Mini;
+beforeEach(async () => {
+  mini = await makeMini();
+});
+afterEach(() => mini.remove());
+
+const vaultBody = (name: string) =>
+  `http: false, start(ctx) { const pipe = openVaultPipe(); pipe.on("data", (d) => pipe.write(${JSON.stringify(name)} + d)); ctx.onStop(() => pipe.destroy()); }`;
+const joinBody = `start(ctx) {
+  let pipe;
+  ctx.onVaultPipe((it) => { pipe = it; pipe.on("error", () => 0); });
+  ctx.admin.get("/ask", async () => ({ answer: pipe ? await new Promise((resolve) => { pipe.once("data", (d) => resolve(String(d))); pipe.write("!"); }) : "none" }));
+}`;
+
+test("the vault's pipe reaches the join-server as a socket handle, and anew after each restart of the vault; also when it comes before its start", async () => {
+  const vault = mini.start("vault", vaultBody("one"));
+  const joinServer = mini.start("join-server", joinBody);
+  const give = (from: typeof vault) => joinServer.process.send({ vaultPipe: true }, from.process.stdio[4] as Socket);
+  const socketPath = join(mini.network.dataDir("join-server"), "admin.sock");
+  const answer = async () => JSON.parse((await ask({ socketPath, path: "/ask" })).body).answer;
+  give(vault);
+  expect(await vault.ready).toEqual({});
+  await joinServer.ready;
+  expect(await answer()).toBe("one!");
+  await vault.kill();
+  const second = mini.start("vault", vaultBody("two"));
+  await second.ready;
+  give(second);
+  await expect.poll(answer).toBe("two!");
+  expect((await second.stop()).code).toBe(0);
+  expect((await joinServer.stop()).code).toBe(0);
+});
