@@ -2,19 +2,15 @@
 import { closeSync, constants, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { Fault } from "@trefoil/service";
 
-/**
- * O_SYNC, since Node's permission model forbids fsync: each write returns when it is on the disk. The rename itself may be undone by a
- * power failure within seconds; then the file before it stands, whole.
- */
-const replace = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_SYNC;
+/** O_SYNC, as Node's permission model forbids fsync. A power cut may bring the former file back, never half of one. */
+const durably = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_SYNC;
 
 export function writeDurably(path: string, contents: Uint8Array | string): void {
   const next = `${path}.new`;
   const octets = typeof contents === "string" ? Buffer.from(contents) : contents;
-  const file = openSync(next, replace, 0o600);
+  const file = openSync(next, durably, 0o600);
   try {
-    let at = 0;
-    while (at < octets.length) at += writeSync(file, octets, at);
+    for (let at = 0; at < octets.length; ) at += writeSync(file, octets, at);
   } finally {
     closeSync(file);
   }

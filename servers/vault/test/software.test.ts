@@ -227,13 +227,24 @@ it("a bug is answered as a fault without its message, and an unknown method as s
   expect(answer(broken, { hello: 1 }, () => {})).toBeUndefined();
 });
 
-it("init is a process of its own: an order in, public JSON out, and nothing else", () => {
+it("init is a process of its own, behind the permission model: an order in, public JSON out, and nothing else", () => {
   const dataDir = folder();
+  const project = fileURLToPath(new URL("../../../", import.meta.url));
+  const fence = [
+    "--permission",
+    `--allow-fs-read=${project}`,
+    `--allow-fs-read=${dataDir}`,
+    `--allow-fs-write=${dataDir}`,
+  ];
   const run = (order: object) =>
-    spawnSync(process.execPath, [fileURLToPath(new URL("../src/init.ts", import.meta.url))], {
-      input: JSON.stringify(order),
-      encoding: "utf8",
-    });
+    spawnSync(
+      process.execPath,
+      [...fence, "--disable-warning=ExperimentalWarning", `${project}servers/vault/src/init.ts`],
+      {
+        input: JSON.stringify(order),
+        encoding: "utf8",
+      },
+    );
   const made = run({ dataDir, ownerPublicKey });
   expect(made.stderr).toBe("");
   expect(JSON.parse(made.stdout)).toEqual(open(dataDir).info({}));
