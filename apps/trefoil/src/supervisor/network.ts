@@ -17,11 +17,19 @@ export type NetworkOptions = {
   readonly dataDir: string;
   readonly log: LogSink;
   readonly onHopeless: (failure: ChildFailed) => void;
+  /** See SupervisorOptions. */
+  readonly livedWellMs?: number;
 };
 export type Network = { readonly users: Users; readonly running: () => Running; readonly stop: () => Promise<void> };
 
 /** Starts the network on `dataDir`, initialising it first where that has not been done. */
-export async function startNetwork({ config, dataDir, log, onHopeless }: NetworkOptions): Promise<Network> {
+export async function startNetwork({
+  config,
+  dataDir,
+  log,
+  onHopeless,
+  livedWellMs,
+}: NetworkOptions): Promise<Network> {
   const users = decideUsers(dataDir, config.users);
   prepareDataFolder(dataDir, users);
   const lock = await lockDataFolder(dataDir);
@@ -34,6 +42,7 @@ export async function startNetwork({ config, dataDir, log, onHopeless }: Network
       onEvent: (event) => log("trefoil", describe(event), event.is !== "started"),
       onChange: (running) => writePrivate(runtimeFile, `${JSON.stringify({ pid: process.pid, running })}\n`),
       onHopeless,
+      ...(livedWellMs === undefined ? {} : { livedWellMs }),
     });
     try {
       await handInRegistrations(dataDir);

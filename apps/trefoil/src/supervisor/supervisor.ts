@@ -23,6 +23,8 @@ export type SupervisorOptions = {
   readonly onChange?: (running: Running) => void;
   /** Something that only a person can mend happened to a restarted process. */
   readonly onHopeless: (failure: ChildFailed) => void;
+  /** A process that lived this long ended for a new reason: its back-off starts anew. */
+  readonly livedWellMs?: number;
 };
 export type Running = { readonly [role in Role]?: { readonly pid: number; readonly listeners: Listeners } };
 export type Supervisor = { readonly running: () => Running; readonly stop: () => Promise<void> };
@@ -87,7 +89,7 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
   /** Tries until the process runs again, or the supervisor stops, or a person is needed. */
   async function restart(slot: Slot, how: string): Promise<void> {
     const { role } = slot.row;
-    const next = nextDelay(slot.backOff, Date.now() - slot.startedAt);
+    const next = nextDelay(slot.backOff, Date.now() - slot.startedAt, options.livedWellMs);
     slot.backOff = next.state;
     slot.restarts++;
     options.onEvent({ is: "ended", role, how, restartInMs: next.delayMs });
