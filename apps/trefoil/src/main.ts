@@ -7,6 +7,7 @@ import { addDeviceCommands } from "./commands/device.ts";
 import { addGatewayCommands } from "./commands/gateway.ts";
 import { addInitCommand } from "./commands/init.ts";
 import { addStartCommand } from "./commands/start.ts";
+import { addVerifyCustodyCommand } from "./commands/verify-custody.ts";
 
 const program = new Command("trefoil")
   .description("A LoRaWAN network in which no server holds a key that it does not need.")
@@ -23,5 +24,6 @@ addGatewayCommands(program);
 addDeviceCommands(program);
 addConfigCommand(program);
 addDemoCommand(program);
+addVerifyCustodyCommand(program);
 
 await program.parseAsync(process.argv);

@@ -34,6 +34,15 @@ export function scan(suspects: readonly Suspect[], needles: readonly Needle[]): 
   return { finds: [...finds.values()], octets };
 }
 
+/** Searches what the processes wrote to their logs: no process may hold anything there. */
+export function scanLines(lines: readonly string[], needles: readonly Needle[]): readonly Find[] {
+  const finds = new Map<string, Find>();
+  makeFinder(needles).search(Buffer.from(lines.join("\n")), ({ secret: { kind, name }, form }) => {
+    finds.set([kind, name, form].join("|"), { holder: "supervisor", where: "log lines", kind, name, form });
+  });
+  return [...finds.values()];
+}
+
 /** Regions that a process may write, and those it has written before: code and fonts mapped from files cannot hold secrets. */
 function regionsOf(pid: number): readonly (readonly [number, number])[] {
   const maps = readFileSync(`/proc/${pid}/maps`, "utf8").trim().split("\n");
