@@ -18,6 +18,8 @@ import { loadTls, type Station } from "./link/tls.ts";
 export type TestNetwork = {
   readonly dir: string;
   readonly ca: Ca;
+  /** SHA-256 of each server's SubjectPublicKeyInfo, hex. */
+  readonly pins: { readonly [role: string]: string };
   /** The server's own folder. */
   dataDir(role: Role): string;
   /** Default configuration with every port 0 and host 127.0.0.1, and `change` over it. */
@@ -51,6 +53,7 @@ export async function makeTestNetwork(...roles: Role[]): Promise<TestNetwork> {
   return {
     dir,
     ca,
+    pins,
     dataDir,
     boot: (role, change = {}, peers = {}) => ({
       role,

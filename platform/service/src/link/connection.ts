@@ -72,6 +72,8 @@ export function openConnection(
     clearInterval(sweeper);
     flush();
     socket.destroySoon();
+    // A peer that reads no more would keep the socket open for ever.
+    setTimeout(() => socket.destroy(), 1_000).unref();
     const fault = new Fault("link/lost", `the link to the ${peer.role} was lost before it answered`, {
       retry: "later",
       fields: { reason },
