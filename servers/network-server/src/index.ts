@@ -1,0 +1,2 @@
+/** For tests and the bench alone: no other server imports this one. */
+export { networkServer } from "./network-server.ts";

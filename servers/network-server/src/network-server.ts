@@ -1,0 +1,216 @@
+/** The network-server: what it is made of, and how the parts are joined. */
+import { devAddrRange, parseNetId, regionParameters } from "@trefoil/lorawan";
+import {
+  AdminRefusal,
+  type Context,
+  connectHttps,
+  connectLink,
+  type Definition,
+  Fault,
+  listenLink,
+  type Method,
+  type NetworkServerConfig,
+} from "@trefoil/service";
+import type { Address, Role, Transmit, Transmitted } from "@trefoil/wire";
+import { DeviceAdmin } from "./devices/admin.ts";
+import { Registry } from "./devices/registry.ts";
+import { viewDevice } from "./devices/view.ts";
+import { OpenDownlinks } from "./downlink/open-downlinks.ts";
+import { Reservations } from "./downlink/reservations.ts";
+import { resumeDownlinks } from "./downlink/resume.ts";
+import { Joins } from "./join/joins.ts";
+import { makeMetrics } from "./metrics.ts";
+import { Outbox } from "./outbox/outbox.ts";
+import { Sender, senderDefaults } from "./outbox/sender.ts";
+import { type HotStatement, store as storeDefinition } from "./schema.ts";
+import { readSecrets } from "./secrets.ts";
+import { loadSessions } from "./sessions/rows.ts";
+import type { State } from "./state.ts";
+import type { Batch } from "./uplink/batch.ts";
+import { Gateways } from "./uplink/gateways.ts";
+import { Intake } from "./uplink/intake.ts";
+import { processFrames } from "./uplink/process.ts";
+
+type Ctx = Context<"network-server", HotStatement, undefined>;
+
+/** The body's form is judged by the handler, which parses it. */
+const asking = (handle: (body: unknown) => unknown): Method => ({ check: () => undefined, handle });
+
+export const networkServer: Definition<"network-server", HotStatement> = {
+  role: "network-server",
+  store: storeDefinition,
+  async start(ctx: Ctx) {
+    const { config, store, log } = ctx;
+    const netId = parseNetId(config.network.netId);
+    if (netId === undefined) throw new Fault("config/net-id", "network.netId is no NetID", { retry: "never" });
+    checkRegion(config.network);
+    const secrets = readSecrets(ctx.dataDir);
+
+    const metrics = makeMetrics(ctx.metrics);
+    const gateways = new Gateways();
+    const { sessions, highest } = loadSessions(store);
+    const registry = new Registry(store, highest);
+    const range = devAddrRange(netId);
+
+    const sender = new Sender(
+      store,
+      {
+        send: ({ sequence, events }) => toApplication.request("events", { sequence, events }),
+        failed: (error) => log.warn({ err: error }, "events could not be handed over"),
+      },
+      { ...senderDefaults, keepEvents: config.keepEvents },
+    );
+    const outbox = new Outbox(store, (batch) => sender.add(batch));
+    const state: State = {
+      sessions,
+      downlinks: new OpenDownlinks(),
+      gateways,
+      metrics,
+      log,
+      now: Date.now,
+      isOurs: (devAddr) => devAddr >= range.first && devAddr <= range.last,
+      transmit: (transmit, timeoutMs) => toGateways(transmit, timeoutMs),
+      commit: (batch) => batch.commit(outbox),
+      commitSurely: (batch) => commitSurely(batch, outbox, log),
+    };
+    await resumeDownlinks(store, state);
+
+    const joinServer = connectHttps(ctx, { to: "join-server", address: peer(ctx, "join-server") });
+    ctx.onStop(() => joinServer.close());
+    const joins = new Joins({
+      state,
+      registry,
+      netId,
+      rxDelay: config.rxDelay,
+      keks: [secrets.kek],
+      ask: async (body, timeoutMs) => (await joinServer.post("/", body, { timeoutMs })).body,
+    });
+
+    const reservations = new Reservations(state, registry);
+    ctx.onStop(() => sender.close());
+    const toApplication = connectLink(ctx, {
+      to: "application-server",
+      address: peer(ctx, "application-server"),
+      methods: {
+        "downlink.reserve": asking((body) => reservations.reserve(body)),
+        "downlink.offer": asking((body) => reservations.offer(body)),
+        "downlink.withdraw": asking((body) => reservations.withdraw(body)),
+      },
+    });
+    ctx.onStop(() => toApplication.close());
+    toApplication.onUp((link) => {
+      sender.up();
+      void link.closed.then(() => sender.down());
+    });
+    ctx.readiness("application-server", () => (toApplication.up ? undefined : "no link: events wait"));
+
+    const intake = new Intake(
+      { windowMs: config.deduplicationWindowMs, lateMs: lateMs(config), tickMs },
+      (frames) => processFrames(frames, state, (request) => joins.take(request)),
+      metrics,
+    );
+    const listener = await listenLink(ctx, {
+      address: config.link,
+      from: {
+        "gateway-server": {
+          uplinks: asking((body) => intake.take(body)),
+          gateways: asking((body) => {
+            if (!gateways.update(body))
+              throw new Fault("link/invalid-body", "a list of gateways is wanted", { retry: "never" });
+            return {};
+          }),
+        },
+      },
+    });
+    const toGateways = async (transmit: Transmit, timeoutMs: number): Promise<Transmitted> => {
+      const link = listener.link("gateway-server");
+      if (!link) throw new Fault("link/down", "there is no link to the gateway-server at the moment");
+      return link.request<Transmitted>("transmit", transmit, { timeoutMs });
+    };
+    ctx.listening("link", listener.address);
+    // The last one registered is the first one run: what was taken is finished, then the links close.
+    ctx.onStop(() => listener.close());
+    ctx.onStop(() => intake.close());
+
+    addAdministration(ctx, state, registry, secrets);
+    metrics.gauges({
+      sessions: () => sessions.table.size,
+      gateways_connected: () => gateways.connected,
+      frames_open: () => intake.frames,
+      store_rows_waiting: () => store.waitingRows,
+      outbox_batches_waiting: () => sender.waiting,
+      downlinks_open: () => state.downlinks.size,
+      joins_in_flight: () => joins.inFlight,
+    });
+    ctx.fact("sessions", () => sessions.table.size);
+    ctx.fact("devices", () => registry.size);
+    ctx.fact("uplinksAccepted", () => metrics.count("uplink/accepted"));
+    ctx.fact("eventsWaiting", () => sender.waiting);
+    log.info({ sessions: sessions.table.size }, "sessions loaded");
+  },
+};
+
+/** All frames whose window ended in the same 20 ms are one transaction. */
+const tickMs = 20;
+/** A device repeats a frame after its RX2 at the earliest: later copies of one transmission come sooner. */
+const lateMs = ({ deduplicationWindowMs }: NetworkServerConfig) => Math.max(1_500 - deduplicationWindowMs, 0);
+
+function checkRegion({ region, allowUnverifiedRegion }: NetworkServerConfig["network"]): void {
+  const choice = regionParameters(region, { allowUnverified: allowUnverifiedRegion });
+  if ("region" in choice) return;
+  const why =
+    choice.refused === "region/unknown"
+      ? `there is no region ${region}`
+      : `values of ${region} are not verified (${choice.unverified.map(({ field }) => field).join(", ")}): set network.allowUnverifiedRegion to use it`;
+  throw new Fault(choice.refused, why, { retry: "never" });
+}
+
+function peer(ctx: Ctx, role: Role): Address {
+  const address = ctx.peers[role];
+  if (!address) throw new Fault("start/no-peer", `nobody said where the ${role} listens`);
+  return address;
+}
+
+const retryMs = 1_000;
+async function commitSurely(batch: Batch, outbox: Outbox, log: State["log"]): Promise<void> {
+  for (;;) {
+    try {
+      return await batch.commit(outbox);
+    } catch (error) {
+      const { retry } = error as Partial<Fault>;
+      log.error({ err: error }, "the fate of a downlink could not be stored");
+      if (retry === "never") return;
+      await new Promise((resolve) => setTimeout(resolve, retryMs).unref());
+    }
+  }
+}
+
+function addAdministration(ctx: Ctx, state: State, registry: Registry, secrets: ReturnType<typeof readSecrets>): void {
+  const { allowUnverifiedRegion } = ctx.config.network;
+  const isRegion = (name: string) => "region" in regionParameters(name, { allowUnverified: allowUnverifiedRegion });
+  const admin = new DeviceAdmin({ state, registry, opener: secrets.opener, isRegion });
+  const named = (devEui: string) => {
+    const device = /^[0-9a-f]{16}$/.test(devEui) ? registry.byDevEui(devEui) : undefined;
+    if (!device) throw new AdminRefusal("device/unknown", `there is no device ${devEui}`, 404);
+    return device;
+  };
+  ctx.admin.get("/sealing-key", async () => secrets.published);
+  ctx.admin.post("/devices", (request) => admin.add(request.body));
+  ctx.admin.get("/devices", async (request) => {
+    const { after, limit } = request.query as { after?: string; limit?: string };
+    if (after !== undefined && !/^[0-9a-f]{16}$/.test(after))
+      throw new AdminRefusal("admin/after", "after is a DevEUI");
+    const most = limit === undefined ? 1_000 : Number(limit);
+    if (!(Number.isInteger(most) && most >= 1 && most <= 10_000))
+      throw new AdminRefusal("admin/limit", "limit is 1 to 10000");
+    return registry.list(after, most).map((device) => viewDevice(device, state));
+  });
+  ctx.admin.get<{ Params: { devEui: string } }>("/devices/:devEui", async ({ params }) =>
+    viewDevice(named(params.devEui), state),
+  );
+  ctx.admin.delete<{ Params: { devEui: string } }>("/devices/:devEui", async ({ params }) => {
+    const { devEui } = named(params.devEui);
+    await admin.remove(devEui);
+    return {};
+  });
+}

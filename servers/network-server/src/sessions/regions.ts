@@ -1,0 +1,36 @@
+/** Regions and channel sets as small integers, for columns. */
+import { parseRegionName, type RegionName, type RegionParameters, regions } from "@trefoil/lorawan";
+
+const names = Object.keys(regions) as RegionName[];
+
+export const regionAt = (index: number): RegionParameters => regions[names[index] as RegionName];
+export const regionNameAt = (index: number): RegionName => names[index] as RegionName;
+/** By any of its spellings; -1 for what is no region. */
+export function regionIndex(text: string): number {
+  const name = parseRegionName(text);
+  return name === undefined ? -1 : names.indexOf(name);
+}
+
+/** Uplink channels beyond the region's defaults, by channel index. */
+export type AddedChannels = readonly (number | undefined)[];
+
+/** Most devices have one of a few channel sets: each is kept once. */
+export class ChannelSets {
+  readonly #sets: AddedChannels[] = [];
+  readonly #indices = new Map<string, number>();
+
+  /** `text` is JSON of a list of frequencies, null for none. */
+  indexOf(text: string): number {
+    const known = this.#indices.get(text);
+    if (known !== undefined) return known;
+    const list = JSON.parse(text) as (number | null)[];
+    const index = this.#sets.push(list.map((hz) => hz ?? undefined)) - 1;
+    this.#indices.set(text, index);
+    return index;
+  }
+  at(index: number): AddedChannels {
+    return this.#sets[index] as AddedChannels;
+  }
+}
+
+export const noChannels = "[]";

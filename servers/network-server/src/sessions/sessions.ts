@@ -1,0 +1,44 @@
+/** The session table with what belongs to it: expanded keys, regions, channel sets. */
+import { type KeySchedule, KeyScheduleCache, type RegionParameters, rules, type VersionRules } from "@trefoil/lorawan";
+import { type AddedChannels, ChannelSets, regionAt } from "./regions.ts";
+import { SessionTable } from "./session-table.ts";
+
+/** In the order of the column `keys`. In 1.0.x all three are the NwkSKey. */
+const keyIndex = { FNwkSIntKey: 0, SNwkSIntKey: 1, NwkSEncKey: 2 } as const;
+export type NetworkKeyName = keyof typeof keyIndex;
+
+/** About 0.7 kB each (packages/lorawan); a miss costs a microsecond. */
+const expandedKeys = 32_768;
+
+export class Sessions {
+  readonly table: SessionTable;
+  readonly channelSets = new ChannelSets();
+  readonly #schedules = new KeyScheduleCache<number>(expandedKeys);
+
+  constructor(capacity?: number) {
+    this.table = new SessionTable(capacity);
+  }
+
+  /** A key of the session, ready for use. Not to be kept. */
+  schedule(slot: number, name: NetworkKeyName): KeySchedule {
+    const index = this.rules(slot).separateNetworkKeys ? keyIndex[name] : 0;
+    const id = slot * 4 + index;
+    return this.#schedules.peek(id) ?? this.#schedules.get(id, () => this.table.key(slot, index));
+  }
+
+  rules(slot: number): VersionRules {
+    return rules(this.table.macVersion(slot));
+  }
+  region(slot: number): RegionParameters {
+    return regionAt(this.table.columns.region[slot] as number);
+  }
+  channels(slot: number): AddedChannels {
+    return this.channelSets.at(this.table.columns.channelSet[slot] as number);
+  }
+
+  /** Forgets a session, with its keys in both forms. */
+  remove(slot: number): void {
+    for (const index of Object.values(keyIndex)) this.#schedules.delete(slot * 4 + index);
+    this.table.remove(slot);
+  }
+}

@@ -1,0 +1,357 @@
+/** A network-server among peers that are played by the test: a gateway-server, an application-server, a join-server, over real links. */
+import { writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { join } from "node:path";
+import { answerHeader, encodeMessage, type JoinAns, type JoinReq, parseMessage } from "@trefoil/backend-interfaces";
+import {
+  encodeKekFile,
+  encodeSealingKey,
+  Key,
+  type KeyRole,
+  makeKey,
+  makeSealer,
+  makeSealingKeyPair,
+  parseReceiver,
+  wrapEnvelope,
+} from "@trefoil/custody";
+import {
+  type DevAddr,
+  type DevEui,
+  decodeDlSettings,
+  deriveJsIntKey,
+  deriveSessionKeys10,
+  deriveSessionKeys11,
+  encodeJoinAcceptFields,
+  encryptJoinAccept,
+  type JoinEui,
+  joinAcceptMic10,
+  joinAcceptMic11,
+  type NetId,
+  verifyTrailingMic,
+} from "@trefoil/lorawan";
+import {
+  type ConnectedLink,
+  connectLink,
+  Fault,
+  type Link,
+  type LinkListener,
+  listenHttps,
+  listenLink,
+  type NetworkServerConfig,
+} from "@trefoil/service";
+import { makeTestNetwork, type TestNetwork } from "@trefoil/service/testing";
+import type {
+  Address,
+  Events,
+  MacVersion,
+  NetworkDevice,
+  NetworkEvent,
+  Reception,
+  Results,
+  Transmit,
+  Transmitted,
+} from "@trefoil/wire";
+import { vi } from "vitest";
+import { hex, TestDevice, type Version } from "./device.ts";
+
+const sealing = makeSealingKeyPair();
+export const kek = { label: "ns/000000", key: makeKey("KEK", 32) };
+export const asKek = { label: "as/trefoil-as", key: makeKey("KEK", 32) };
+export const rootKey = hex("0102030405060708090a0b0c0d0e0f10");
+export const appKey = hex("f102030405060708090a0b0c0d0e0f10");
+
+export type World = Awaited<ReturnType<typeof makeWorld>>;
+
+/** Peers and data folder; the network-server itself is started by the caller, in this process or as a child. */
+export async function makeWorld(change: Partial<NetworkServerConfig> = {}) {
+  const network = await makeTestNetwork("gateway-server", "network-server", "application-server", "join-server");
+  const folder = network.dataDir("network-server");
+  writeFileSync(join(folder, "kek.key"), encodeKekFile(kek), { mode: 0o600 });
+  writeFileSync(join(folder, "sealing.key"), encodeSealingKey(sealing.privateKey), { mode: 0o600 });
+
+  const application = await makeApplicationServer(network);
+  const joinServer = await makeJoinServer(network);
+  const peers = { "application-server": application.address, "join-server": joinServer.address };
+  const boot = network.boot("network-server", { deduplicationWindowMs: 40, ...change }, peers);
+  const transmits: Transmit[] = [];
+  let fateOf: (transmit: Transmit) => Transmitted = () => ({
+    result: "transmitted",
+    window: 0,
+    confirmedByGateway: true,
+  });
+  let gateway: ConnectedLink | undefined;
+
+  return {
+    network,
+    boot,
+    application,
+    joinServer,
+    transmits,
+    answerTransmits: (answer: (transmit: Transmit) => Transmitted) => {
+      fateOf = answer;
+    },
+    async connectGateway(address: Address) {
+      await gateway?.close();
+      gateway = connectLink(network.station("gateway-server"), {
+        to: "network-server",
+        address,
+        methods: {
+          transmit: {
+            check: () => undefined,
+            handle: (transmit: Transmit) => {
+              transmits.push(transmit);
+              return fateOf(transmit);
+            },
+          },
+        },
+      });
+      await new Promise<void>((resolve) => gateway?.onUp(() => resolve()));
+      return gateway;
+    },
+    /** Resolves when the network-server has answered: the frames' fate is decided. */
+    hear: (...receptions: Reception[]): Promise<unknown> => {
+      if (!gateway) throw new Error("no gateway-server");
+      return gateway.request("uplinks", { receptions });
+    },
+    link: () => gateway as ConnectedLink,
+    admin: <T>(method: string, path: string, body?: unknown) =>
+      adminCall<T>(join(folder, "admin.sock"), method, path, body),
+    /** A personalised device, registered, with keys made from its DevEUI. */
+    async personalise(
+      version: Version,
+      devEui: string,
+      devAddr: string,
+      more: Partial<NonNullable<NetworkDevice["abp"]>> = {},
+    ) {
+      const device = abpDevice(version, devEui, devAddr);
+      const { results } = await adminCall<Results>(join(folder, "admin.sock"), "POST", "/devices", [
+        abpRow(device, more),
+      ]);
+      if (!results[0]?.ok) throw new Error(JSON.stringify(results));
+      return device;
+    },
+    async register(version: MacVersion, devEui: string) {
+      const device = new TestDevice(version === "1.1" ? "1.1" : "1.0.4", devEui);
+      const row: NetworkDevice = {
+        devEui,
+        joinEui: device.joinEui,
+        macVersion: version,
+        region: "EU868",
+        asId: "trefoil-as",
+      };
+      const { results } = await adminCall<Results>(join(folder, "admin.sock"), "POST", "/devices", [row]);
+      if (!results[0]?.ok) throw new Error(JSON.stringify(results));
+      return device;
+    },
+    async end() {
+      await gateway?.close();
+      await application.close();
+      await joinServer.close();
+      network.remove();
+    },
+  };
+}
+
+export function abpDevice(version: Version, devEui: string, devAddr: string): TestDevice {
+  const device = new TestDevice(version, devEui);
+  device.devAddr = devAddr;
+  const key = (first: string) => hex(`${first}${devEui.slice(2)}${devEui}`);
+  const f = key("a1");
+  device.keys =
+    version === "1.1"
+      ? { fNwkSIntKey: f, sNwkSIntKey: key("a2"), nwkSEncKey: key("a3"), appSKey: key("a4") }
+      : { fNwkSIntKey: f, sNwkSIntKey: f, nwkSEncKey: f, appSKey: key("a4") };
+  return device;
+}
+
+const receiver = () => {
+  const found = parseReceiver(sealing.published.publicKey);
+  if (!found) throw new Error("no receiver");
+  return found;
+};
+const sealer = makeSealer(receiver());
+
+export function abpRow(device: TestDevice, more: Partial<NonNullable<NetworkDevice["abp"]>> = {}): NetworkDevice {
+  const { version, devEui, devAddr, keys } = device;
+  if (!keys) throw new Error("no keys");
+  const roles: [KeyRole, Uint8Array][] =
+    version === "1.1"
+      ? [
+          ["FNwkSIntKey", keys.fNwkSIntKey],
+          ["SNwkSIntKey", keys.sNwkSIntKey],
+          ["NwkSEncKey", keys.nwkSEncKey],
+        ]
+      : [["NwkSKey", keys.fNwkSIntKey]];
+  const sealed = sealer.seal(roles.map(([role, octets]) => ({ key: new Key(role, octets), devEui })));
+  const sessionKeyId = `${devEui}${devEui}`;
+  return {
+    devEui,
+    macVersion: version,
+    region: "EU868",
+    asId: "trefoil-as",
+    abp: { devAddr, sessionKeyId, sealed, ...more },
+  };
+}
+
+let concentratorTime = 1_000_000;
+export function reception(phyPayload: Uint8Array, more: Partial<Reception> = {}): Reception {
+  concentratorTime += 1_000_000;
+  return {
+    gateway: "0000000000000a01",
+    phyPayload: Buffer.from(phyPayload).toString("base64"),
+    hz: 868_100_000,
+    dataRate: "SF7BW125",
+    codingRate: "4/5",
+    concentratorTime: String(concentratorTime),
+    rssi: -60,
+    snr: 9,
+    channel: 0,
+    receivedAt: Date.now(),
+    trust: "none",
+    ...more,
+  };
+}
+
+/** Resolves as soon as the condition holds. */
+export const until = <T>(condition: () => T): Promise<NonNullable<T>> =>
+  vi.waitFor(
+    () => {
+      const value = condition();
+      if (!value) throw new Error("not yet");
+      return value as NonNullable<T>;
+    },
+    { timeout: 10_000, interval: 5 },
+  );
+
+async function makeApplicationServer(network: TestNetwork) {
+  const batches: Events[] = [];
+  let refuse = false;
+  let link: Link | undefined;
+  const listener: LinkListener = await listenLink(network.station("application-server"), {
+    address: { host: "127.0.0.1", port: 0 },
+    onLink: (opened) => {
+      link = opened;
+    },
+    from: {
+      "network-server": {
+        events: {
+          check: () => undefined,
+          handle: (events: Events) => {
+            if (refuse) throw new Fault("store/full", "no room");
+            if (!batches.some(({ sequence }) => sequence === events.sequence)) batches.push(events);
+            return {};
+          },
+        },
+      },
+    },
+  });
+  return {
+    address: listener.address,
+    batches,
+    events: (): NetworkEvent[] => batches.toSorted((a, b) => a.sequence - b.sequence).flatMap(({ events }) => events),
+    uplinks: () => batches.flatMap(({ events }) => events.filter((event) => event.is === "uplink")),
+    refuse: (refusing: boolean) => {
+      refuse = refusing;
+    },
+    ask: async <T>(method: string, body: unknown): Promise<T> => (await until(() => link)).request<T>(method, body),
+    close: () => listener.close(),
+  };
+}
+
+/** TS002 as far as JoinReq: one root key for all devices. */
+async function makeJoinServer(network: TestNetwork) {
+  const asked: JoinReq[] = [];
+  let change: (answer: JoinAns) => object = (answer) => answer;
+  let gate: Promise<unknown> = Promise.resolve();
+  const listener = await listenHttps(network.station("join-server"), {
+    address: { host: "127.0.0.1", port: 0 },
+    from: ["network-server"],
+    handler: async ({ body }) => {
+      const parsed = parseMessage(JSON.parse(body));
+      if (parsed.result === "refused" || parsed.message.MessageType !== "JoinReq") return { status: 400, body: {} };
+      asked.push(parsed.message);
+      await gate;
+      return { status: 200, body: encodeMessage(change(joinAnswer(parsed.message, asked.length)) as JoinAns) };
+    },
+  });
+  return {
+    address: listener.address,
+    asked,
+    change: (to: (answer: JoinAns) => object) => {
+      change = to;
+    },
+    hold: () => {
+      let open: (value?: unknown) => void = () => {};
+      gate = new Promise((resolve) => {
+        open = resolve;
+      });
+      return open;
+    },
+    close: () => listener.close(),
+  };
+}
+
+function joinAnswer(asked: JoinReq, joinNonce: number): JoinAns {
+  const phyPayload = hex(asked.PHYPayload);
+  const header = answerHeader(asked, "JoinAns");
+  if (!verifyTrailingMic(rootKey, phyPayload)) return { ...header, Result: { code: "MICFailed" } };
+  const devNonce = (phyPayload[17] ?? 0) + 256 * (phyPayload[18] ?? 0);
+  const joinEui = asked.ReceiverID as JoinEui;
+  const netId = asked.SenderID as NetId;
+  const cfList = asked.CFList === undefined ? undefined : hex(asked.CFList);
+  const dlSettings = decodeDlSettings(Number.parseInt(asked.DLSettings, 16));
+  const short = encodeJoinAcceptFields({
+    joinNonce,
+    netId,
+    devAddr: asked.DevAddr as DevAddr,
+    dlSettings,
+    rxDelay: asked.RxDelay,
+  });
+  const fields = Uint8Array.from([...short, ...(cfList ?? [])]);
+  const envelope = (role: KeyRole, octets: Uint8Array) =>
+    wrapEnvelope(role === "AppSKey" ? asKek : kek, new Key(role, octets));
+  const answer = {
+    ...header,
+    Result: { code: "Success" },
+    Lifetime: 0,
+    SessionKeyID: `${asked.DevEUI}${joinNonce.toString(16).padStart(16, "0")}`,
+  } as const;
+  if (asked.MACVersion !== "1.1") {
+    const { nwkSKey, appSKey } = deriveSessionKeys10(rootKey, joinNonce, netId, devNonce);
+    const accept = encryptJoinAccept(rootKey, fields, joinAcceptMic10(rootKey, fields));
+    return {
+      ...answer,
+      PHYPayload: Buffer.from(accept).toString("hex"),
+      NwkSKey: envelope("NwkSKey", nwkSKey),
+      AppSKey: envelope("AppSKey", appSKey),
+    };
+  }
+  const keys = deriveSessionKeys11(rootKey, appKey, joinNonce, joinEui, devNonce);
+  const mic = joinAcceptMic11(
+    deriveJsIntKey(rootKey, asked.DevEUI as DevEui),
+    { joinReqType: 0xff, joinEui, devNonce },
+    fields,
+  );
+  return {
+    ...answer,
+    PHYPayload: Buffer.from(encryptJoinAccept(rootKey, fields, mic)).toString("hex"),
+    FNwkSIntKey: envelope("FNwkSIntKey", keys.fNwkSIntKey),
+    SNwkSIntKey: envelope("SNwkSIntKey", keys.sNwkSIntKey),
+    NwkSEncKey: envelope("NwkSEncKey", keys.nwkSEncKey),
+    AppSKey: envelope("AppSKey", keys.appSKey),
+  };
+}
+
+function adminCall<T>(socketPath: string, method: string, path: string, body?: unknown): Promise<T> {
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  return new Promise((resolve, reject) => {
+    const headers = text === undefined ? {} : { "content-type": "application/json" };
+    const asked = request({ socketPath, method, path, headers }, (answer) => {
+      const parts: Buffer[] = [];
+      answer.on("data", (part) => parts.push(part));
+      answer.on("end", () => resolve(JSON.parse(Buffer.concat(parts).toString("utf8")) as T));
+    });
+    asked.on("error", reject);
+    asked.end(text);
+  });
+}
