@@ -59,7 +59,7 @@ export function openConnection(
   let answering = 0;
   let nextId = 1;
   let queue: Outgoing[] = [];
-  let heardAt = performance.now();
+  let quietSweeps = 0;
   let closedBecause: string | undefined;
   let tellClosed: (reason: string) => void = () => {};
   const closed = new Promise<string>((resolve) => {
@@ -179,23 +179,23 @@ export function openConnection(
     }
   }
 
-  const sweeper = setInterval(
-    () => {
-      const now = performance.now();
-      for (const [id, { deadline }] of waiting) {
-        if (deadline > now) continue;
-        settle(id)?.reject(new Fault("link/timeout", `the ${peer.role} did not answer in time`));
-      }
-      const silence = now - heardAt;
-      if (silence > 2 * limits.pingMs) close("link/silent");
-      else if (silence > limits.pingMs) request(pingMethod, {}).catch(() => undefined);
-    },
-    Math.min(1_000, limits.pingMs / 2),
-  );
+  const sweepMs = Math.min(1_000, limits.pingMs / 2);
+  const sweepsUntilPing = Math.ceil(limits.pingMs / sweepMs);
+  const sweeper = setInterval(() => {
+    const now = performance.now();
+    for (const [id, { deadline }] of waiting) {
+      if (deadline > now) continue;
+      settle(id)?.reject(new Fault("link/timeout", `the ${peer.role} did not answer in time`));
+    }
+    // Counted, not timed: after a pause of this process itself, what the peer sent meanwhile is read before the next sweep.
+    quietSweeps++;
+    if (quietSweeps > 2 * sweepsUntilPing) close("link/silent");
+    else if (quietSweeps >= sweepsUntilPing) request(pingMethod, {}).catch(() => undefined);
+  }, sweepMs);
 
   socket.setNoDelay(true);
   socket.on("data", (chunk: Buffer) => {
-    heardAt = performance.now();
+    quietSweeps = 0;
     const frames = reader.push(chunk);
     if (frames === "link/malformed") return close(frames);
     for (const frame of frames) {

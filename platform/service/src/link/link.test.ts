@@ -188,11 +188,15 @@ test("a half-open link, whose peer is silent, is found by pings and given up", a
   expect(listener.link("gateway-server")).toBe(undefined);
 });
 
-test("a quiet link lives on: pings are answered", async () => {
-  const link = dial(await listen({ limits: { pingMs: 20 } }), { limits: { pingMs: 20 } });
+test("a quiet link lives on, pings are answered; also after this process itself stood still", async () => {
+  const link = dial(await listen({ limits: { pingMs: 100 } }), { limits: { pingMs: 100 } });
   let closed = false;
-  void (await up(link)).closed.then(() => (closed = true));
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  void (await up(link)).closed.then(() => {
+    closed = true;
+  });
+  const stillUntil = performance.now() + 400;
+  while (performance.now() < stillUntil);
+  await new Promise((resolve) => setTimeout(resolve, 500));
   expect([closed, link.up]).toEqual([false, true]);
 });
 
