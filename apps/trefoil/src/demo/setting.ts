@@ -29,7 +29,7 @@ export function isolatedConfig(): Config {
   const { config } = loaded;
   return {
     ...config,
-    log: { ...config.log, level: "warn" },
+    log: { ...config.log, level: "error" },
     gatewayServer: { ...config.gatewayServer, udp: any, http: any },
     networkServer: { ...config.networkServer, link: any, http: any },
     applicationServer: { ...config.applicationServer, link: any, mqtt: any, http: any },

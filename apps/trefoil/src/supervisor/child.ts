@@ -16,10 +16,12 @@ export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signa
 export class ChildFailed extends Error {
   readonly role: Role;
   readonly failure: StartFailure;
+  readonly code: string;
   constructor(role: Role, failure: StartFailure) {
-    super(`${role}: ${failure.message} (${failure.code})`);
+    super(`${role}: ${failure.message}`);
     this.role = role;
     this.failure = failure;
+    this.code = failure.code;
   }
 }
 

@@ -23,12 +23,12 @@ export function logSink(
   return (_role, line) => void stream.write(`${line}\n`);
 }
 
+const levels = ["trace", "debug", "info", "warn", "error"] as const;
+export type Level = (typeof levels)[number];
+
+/** Whether a network that logs from `least` on logs something of this level. */
+export const isLogged = (level: Level, least: Level) => levels.indexOf(level) >= levels.indexOf(least);
+
 /** A line of the supervisor's own, in the shape of the servers' lines. */
-export const ownLine = (level: "info" | "warn" | "error", msg: string, fields: object = {}) =>
-  JSON.stringify({
-    level: { info: 30, warn: 40, error: 50 }[level],
-    time: Date.now(),
-    role: "trefoil",
-    ...fields,
-    msg,
-  });
+export const ownLine = (level: Level, msg: string, fields: object = {}) =>
+  JSON.stringify({ level, time: Date.now(), role: "trefoil", ...fields, msg });

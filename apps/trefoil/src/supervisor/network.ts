@@ -8,7 +8,7 @@ import { initialise, isInitialised } from "../init/init.ts";
 import { handInRegistrations } from "../init/registrations.ts";
 import type { ChildFailed } from "./child.ts";
 import { folderOf, lockDataFolder, prepareDataFolder, writePrivate } from "./data-folder.ts";
-import { type LogSink, ownLine } from "./log.ts";
+import { isLogged, type Level, type LogSink, ownLine } from "./log.ts";
 import { type Running, type SupervisorEvent, supervise } from "./supervisor.ts";
 import { decideUsers, type Users } from "./users.ts";
 
@@ -39,7 +39,10 @@ export async function startNetwork({
     const supervisor = await supervise({
       bootOf: (role) => bootOf(role, config, dataDir, users),
       onLine: log,
-      onEvent: (event) => log("trefoil", describe(event), event.is !== "started"),
+      onEvent: (event) => {
+        const level = levelOf[event.is];
+        if (isLogged(level, config.log.level)) log("trefoil", lineOf(event, level), level !== "info");
+      },
       onChange: (running) => writePrivate(runtimeFile, `${JSON.stringify({ pid: process.pid, running })}\n`),
       onHopeless,
       ...(livedWellMs === undefined ? {} : { livedWellMs }),
@@ -74,18 +77,21 @@ function bootOf(role: Role, config: Config, dataDir: string, users: Users): Omit
   };
 }
 
-function describe(event: SupervisorEvent): string {
+const levelOf = { started: "info", ended: "warn", failed: "error" } as const satisfies {
+  [is in SupervisorEvent["is"]]: Level;
+};
+
+function lineOf(event: SupervisorEvent, level: Level): string {
+  const server = event.role;
   switch (event.is) {
     case "started":
-      return ownLine("info", `${event.role} ${event.restarts === 0 ? "started" : "started again"}`, {
-        server: event.role,
+      return ownLine(level, `${server} ${event.restarts === 0 ? "started" : "started again"}`, {
+        server,
         serverPid: event.pid,
       });
     case "ended":
-      return ownLine("warn", `${event.role} ended (${event.how}); next start in ${event.restartInMs} ms`, {
-        server: event.role,
-      });
+      return ownLine(level, `${server} ended (${event.how}); next start in ${event.restartInMs} ms`, { server });
     case "failed":
-      return ownLine("error", `${event.role}: ${event.message} (${event.code})`, { server: event.role });
+      return ownLine(level, `${server}: ${event.message} (${event.code})`, { server });
   }
 }
