@@ -1,4 +1,6 @@
 /** The language of LoRaWAN: frames, keys, MAC commands, rules of each version. Pure: no sockets, disks, clocks or randomness. */
+export * from "./class-b/beacon.ts";
+export * from "./class-b/ping-slot.ts";
 export * from "./crypto/data.ts";
 export * from "./crypto/derive.ts";
 export * from "./crypto/equal.ts";
@@ -13,11 +15,17 @@ export * from "./frames/frame.ts";
 export * from "./frames/join-accept.ts";
 export * from "./frames/refusal.ts";
 export * from "./mac/downlink-commands.ts";
-export { type CommandStream, concat } from "./mac/table.ts";
+export { type CommandCodec, type CommandStream, concat } from "./mac/table.ts";
 export * from "./mac/uplink-commands.ts";
 export * from "./octets/base64.ts";
 export * from "./octets/hex.ts";
 export * from "./octets/identifiers.ts";
 export * from "./octets/net-id.ts";
+export * from "./octets/qr-code.ts";
+export * from "./packages/clock-sync.ts";
+export * from "./packages/forward-error-correction.ts";
+export * from "./packages/fragmentation.ts";
+export * from "./packages/multicast-setup.ts";
 export * from "./regions/index.ts";
+export * from "./relay/forward.ts";
 export * from "./versions.ts";
