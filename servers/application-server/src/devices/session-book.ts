@@ -1,0 +1,133 @@
+/**
+ * Which session of a device counts, in memory and as rows to commit. A join makes a pending session; its first uplink makes
+ * it the current one and ends the former (DESIGN §4). Keys of ended sessions stay in the store while the log has their uplinks.
+ */
+import { type LabelledKek, openEnvelope, unwrapKey, wrapEnvelope } from "@trefoil/custody";
+import { type KeySchedule, KeyScheduleCache } from "@trefoil/lorawan";
+import type { Op, Store } from "@trefoil/store";
+import type { KeyEnvelope } from "@trefoil/wire";
+import type { HotStatement } from "../schema.ts";
+import { type DeviceTable, none } from "./device-table.ts";
+import { SessionTable } from "./session-table.ts";
+
+export type Ops = Op<HotStatement>[];
+type SessionRow = {
+  readonly device: number;
+  readonly session_key_id: string;
+  readonly kek_label: string;
+  readonly app_s_key: Uint8Array;
+  readonly is_current: number;
+};
+/** Undefined, or why the key cannot be used. */
+export type Refused = string | undefined;
+
+export class SessionBook {
+  readonly #devices: DeviceTable;
+  readonly #store: Store<HotStatement>;
+  readonly #kek: LabelledKek;
+  readonly #sessions: SessionTable;
+  /** Of ended sessions whose uplinks somebody reads late. */
+  readonly #ended = new KeyScheduleCache<string>(64);
+
+  constructor(devices: DeviceTable, store: Store<HotStatement>, kek: LabelledKek) {
+    this.#devices = devices;
+    this.#store = store;
+    this.#kek = kek;
+    this.#sessions = new SessionTable((wrapped) => kek.key.expose((octets) => unwrapKey(octets, wrapped)));
+    const rows = store.read<SessionRow>(
+      "SELECT device, session_key_id, kek_label, app_s_key, is_current FROM session WHERE ended_position IS NULL",
+    );
+    for (const row of rows.iterate()) this.#load(row);
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** A join: `ops` get what is to be committed at `position`. */
+  join(device: number, sessionKeyId: string, envelope: KeyEnvelope, position: number, ops: Ops): Refused {
+    const known = this.find(device, sessionKeyId);
+    if (known !== none && known === this.#devices.current(device)) return undefined; // It was told before.
+    const opened = openEnvelope(this.#kek, envelope, "AppSKey");
+    if (opened.result === "refused") return opened.code;
+    opened.key[Symbol.dispose]();
+    const wrapped = Buffer.from(envelope.aesKey, "hex");
+    ops.push({ statement: "insertSession", rows: [[device, sessionKeyId, envelope.kekLabel, wrapped]] });
+    ops.push({ statement: "endPending", rows: [[device, sessionKeyId, position]] });
+    if (known === none) this.#setPending(device, this.#sessions.add(device, sessionKeyId, wrapped));
+    return undefined;
+  }
+
+  /** The rows of a personalised device's session. Call `load` when they are committed. */
+  wrap(device: number, sessionKeyId: string, key: Parameters<typeof wrapEnvelope>[1]): SessionRow {
+    const { kekLabel, aesKey } = wrapEnvelope(this.#kek, key);
+    const wrapped = Buffer.from(aesKey, "hex");
+    return { device, session_key_id: sessionKeyId, kek_label: kekLabel, app_s_key: wrapped, is_current: 1 };
+  }
+  load(row: SessionRow): void {
+    this.#load(row);
+  }
+
+  /** An uplink under this session: true where its key is known. */
+  heard(device: number, sessionKeyId: string, position: number, ops: Ops): boolean {
+    const current = this.#devices.current(device);
+    if (current !== none && this.#sessions.is(current, sessionKeyId)) return true;
+    const pending = this.#devices.pending(device);
+    if (pending === none || !this.#sessions.is(pending, sessionKeyId))
+      return this.schedule(device, sessionKeyId) !== undefined;
+    ops.push({ statement: "makeCurrent", rows: [[device, sessionKeyId]] });
+    ops.push({ statement: "endOthers", rows: [[device, sessionKeyId, position]] });
+    if (current !== none) this.#sessions.remove(current);
+    this.#devices.setSessions(device, pending, none);
+    return true;
+  }
+
+  /** The slot of a session that counts (current or pending), or `none`. */
+  find(device: number, sessionKeyId: string): number {
+    const current = this.#devices.current(device);
+    if (current !== none && this.#sessions.is(current, sessionKeyId)) return current;
+    const pending = this.#devices.pending(device);
+    return pending !== none && this.#sessions.is(pending, sessionKeyId) ? pending : none;
+  }
+
+  /** The AppSKey of any session that is still known, ended ones included. */
+  schedule(device: number, sessionKeyId: string): KeySchedule | undefined {
+    const slot = this.find(device, sessionKeyId);
+    if (slot !== none) return this.#sessions.schedule(slot);
+    const id = `${device}/${sessionKeyId}`;
+    return this.#ended.peek(id) ?? this.#readEnded(id, device, sessionKeyId);
+  }
+
+  /** The device is gone. */
+  forget(device: number): void {
+    for (const slot of [this.#devices.current(device), this.#devices.pending(device)])
+      if (slot !== none) this.#sessions.remove(slot);
+    this.#devices.setSessions(device, none, none);
+  }
+
+  #setPending(device: number, slot: number): void {
+    const former = this.#devices.pending(device);
+    if (former !== none) this.#sessions.remove(former);
+    this.#devices.setSessions(device, this.#devices.current(device), slot);
+  }
+
+  #load({ device, session_key_id, kek_label, app_s_key, is_current }: SessionRow): void {
+    if (!this.#devices.has(device)) return;
+    const usable = kek_label === this.#kek.label ? app_s_key : new Uint8Array(0);
+    const slot = this.#sessions.add(device, session_key_id, usable);
+    if (is_current === 1) this.#devices.setSessions(device, slot, this.#devices.pending(device));
+    else this.#setPending(device, slot);
+  }
+
+  #readEnded(id: string, device: number, sessionKeyId: string): KeySchedule | undefined {
+    const row = this.#store
+      .read<SessionRow>("SELECT app_s_key, kek_label FROM session WHERE device = ? AND session_key_id = ?")
+      .get(device, sessionKeyId);
+    if (row === undefined || row.kek_label !== this.#kek.label) return undefined;
+    const key = this.#kek.key.expose((octets) => unwrapKey(octets, row.app_s_key));
+    if (key === undefined) return undefined;
+    const schedule = this.#ended.get(id, () => key);
+    key.fill(0);
+    return schedule;
+  }
+}

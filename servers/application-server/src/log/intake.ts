@@ -1,0 +1,102 @@
+/**
+ * The network-server's batches: each is appended as it came, with the rows that its joins and downlink events change, in one
+ * transaction, and answered after it. A batch that comes again is taken once: it has the same number and the same first event.
+ */
+import { type Limited, method } from "@trefoil/service";
+import type { Events, NetworkEvent } from "@trefoil/wire";
+import { type DeviceTable, none } from "../devices/device-table.ts";
+import type { Ops, SessionBook } from "../devices/session-book.ts";
+import type { DownlinkQueue } from "../downlink/queue.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Entry, EventLog } from "./event-log.ts";
+import { EventsSchema } from "./events-schema.ts";
+import type { Unread } from "./unread.ts";
+
+export type IntakePorts = {
+  readonly devices: DeviceTable;
+  readonly sessions: SessionBook;
+  readonly log: EventLog;
+  readonly unread: Unread;
+  readonly queue: DownlinkQueue;
+  readonly metrics: Metrics;
+  readonly say: Limited;
+  /** A device was heard, or something became of its downlink: its queue may go on. */
+  readonly stirred: (device: number) => void;
+};
+
+export class Intake {
+  readonly #ports: IntakePorts;
+  #last: number;
+  readonly #underWay = new Map<number, Promise<object>>();
+
+  constructor(ports: IntakePorts) {
+    this.#ports = ports;
+    this.#last = ports.log.lastSequence;
+  }
+
+  /** What the network-server may ask. */
+  readonly methods = { events: method(EventsSchema, (batch) => this.take(batch as unknown as Events)) };
+
+  /** Resolves when the batch is on the disk. */
+  take(batch: Events): Promise<object> {
+    const known = this.#underWay.get(batch.sequence);
+    if (known !== undefined) return known;
+    if (batch.sequence <= this.#last && this.#ports.log.firstIdOf(batch.sequence) === batch.events[0]?.id) {
+      this.#ports.metrics.repeatedBatches.inc();
+      return Promise.resolve({});
+    }
+    this.#last = Math.max(this.#last, batch.sequence);
+    const taken = this.#append(batch).finally(() => this.#underWay.delete(batch.sequence));
+    this.#underWay.set(batch.sequence, taken);
+    return taken;
+  }
+
+  async #append({ sequence, events }: Events): Promise<object> {
+    const { log, queue } = this.#ports;
+    const position = log.next;
+    const ops: Ops = [];
+    const late: { device: number; sessionKeyId: string }[] = [];
+    for (const event of events) this.#decide(event, position, ops, late);
+    const entry = await log.append(events, ops, sequence);
+    for (const event of events) queue.apply(event);
+    for (const { device, sessionKeyId } of late) await this.#ports.unread.release(device, sessionKeyId);
+    this.#stir(entry);
+    return {};
+  }
+
+  /** What one event changes: in memory now (deciding the same twice changes nothing), in the store with `ops`. */
+  #decide(event: NetworkEvent, position: number, ops: Ops, late: { device: number; sessionKeyId: string }[]): void {
+    const { devices, sessions, unread, queue, metrics, say } = this.#ports;
+    const device = devices.find(event.devEui);
+    if (device === none) {
+      metrics.events.inc({ is: event.is, outcome: "unknown-device" });
+      say.warn({ devEui: event.devEui, is: event.is }, "an event of a device that is not registered here");
+      return;
+    }
+    switch (event.is) {
+      case "uplink": {
+        const readable = sessions.heard(device, event.sessionKeyId, position, ops);
+        if (!readable && event.frmPayload !== "") {
+          metrics.events.inc({ is: "uplink", outcome: unread.keep(device, event, ops) });
+          say.warn({ devEui: event.devEui }, "an uplink of a session whose key has not come");
+        } else metrics.readUplinks.inc();
+        return;
+      }
+      case "join": {
+        const refused = sessions.join(device, event.sessionKeyId, event.appSKey, position, ops);
+        metrics.events.inc({ is: "join", outcome: refused ?? "taken" });
+        if (refused === undefined) late.push({ device, sessionKeyId: event.sessionKeyId });
+        else say.error({ devEui: event.devEui, code: refused }, "the key of a new session cannot be opened");
+        return;
+      }
+      default:
+        metrics.events.inc({ is: event.is, outcome: "taken" });
+        queue.decide(event, position, ops);
+    }
+  }
+
+  #stir(entry: Entry): void {
+    if (this.#ports.queue.size === 0) return;
+    for (const device of entry.devices) if (device !== none) this.#ports.stirred(device);
+  }
+}

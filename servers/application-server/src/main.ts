@@ -1,0 +1,4 @@
+import { serve } from "@trefoil/service";
+import { definition } from "./definition.ts";
+
+serve(definition);
