@@ -151,7 +151,10 @@ export async function runScenario({
         if (stopping) return;
         const { devices: bay } = scenario;
         const celsius = 12 + 8 * Math.sin(((scenario.startHour + event.atHours - 9) * Math.PI) / 12);
-        const payload = encodeBay(event, 220, celsius);
+        const payload =
+          bay.payloadOctets > 0
+            ? Uint8Array.from({ length: bay.payloadOctets }, () => own.int(256))
+            : encodeBay(event, 220, celsius);
         onEvent({ is: "message", devEui: device.devEui, occupied: event.occupied, reason: event.reason, payload });
         void track(device.send({ fPort: bay.fPort, payload, confirmed: own.next() < bay.confirmedShare })).then(next);
       });

@@ -22,6 +22,8 @@ export type Scenario = {
     readonly confirmedShare: number;
     readonly heartbeatHours: number;
     readonly switchOnSeconds: number;
+    /** Above 0: payloads are so many random octets in place of a bay's state. */
+    readonly payloadOctets: number;
   };
   readonly traffic: {
     readonly arrivalsPerHour: readonly number[];
@@ -114,8 +116,9 @@ const scenario = object<Scenario>(
         confirmedShare: number(0, 1),
         heartbeatHours: number(0.001, 1000),
         switchOnSeconds: number(0, 3600),
+        payloadOctets: whole(0, 51),
       },
-      { confirmedShare: 0, heartbeatHours: 24, switchOnSeconds: 10, fPort: 1 },
+      { confirmedShare: 0, heartbeatHours: 24, switchOnSeconds: 10, fPort: 1, payloadOctets: 0 },
     ),
     traffic: object({
       arrivalsPerHour: list(number(0, 1000), 24, 24),
