@@ -38,7 +38,7 @@ export function replay(gateway: Gateway, { octets, hz, rate }: Emission): void {
 
 /** A copy with one bit turned over. Bit 0 is the lowest of the first octet. */
 export function flipBit(octets: Uint8Array, bit: number): Uint8Array {
-  const copy = octets.slice();
+  const copy = Uint8Array.from(octets);
   const at = bit >> 3;
   if (at >= copy.length) throw new RangeError(`bit ${bit} is not in ${copy.length} octets`);
   copy[at] = (copy[at] as number) ^ (1 << (bit & 7));

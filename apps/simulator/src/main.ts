@@ -20,8 +20,12 @@ function readScenario(path: string | undefined): Scenario {
   return parseScenario(readFileSync(path, "utf8"));
 }
 
-function readCredentials(path: string | undefined): string {
-  if (path === undefined) return readFileSync(0, "utf8");
+async function readCredentials(path: string | undefined): Promise<string> {
+  if (path === undefined) {
+    let text = "";
+    for await (const part of process.stdin.setEncoding("utf8")) text += part;
+    return text;
+  }
   if ((statSync(path).mode & 0o077) !== 0) throw new ScenarioError(`${path} holds keys: its mode must be 0600`);
   return readFileSync(path, "utf8");
 }
@@ -53,7 +57,7 @@ const asText = (event: RunEvent): string => {
 async function run(path: string | undefined, options: Record<string, string | boolean | undefined>): Promise<void> {
   const scenario = readScenario(path);
   const server = parseServer(options.server as string | undefined);
-  const devices = credentialsFromJson(readCredentials(options.devices as string | undefined));
+  const devices = credentialsFromJson(await readCredentials(options.devices as string | undefined));
   const print = (line: string) => process.stdout.write(`${line}\n`);
   const json = options.json === true;
   const uplinks = positive("uplinks", options.uplinks as string | undefined);
@@ -67,7 +71,9 @@ async function run(path: string | undefined, options: Record<string, string | bo
     ...(uplinks === undefined ? {} : { uplinks }),
     ...(speed === undefined ? {} : { speed }),
   });
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void playing.stop());
+  // Long enough for class A windows; whoever is joining is cut off.
+  const interruptGraceMs = 2_500;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void playing.stop(interruptGraceMs));
   const counts = await playing.done;
   print(toLine({ is: "summary", ...counts, gateways: gatewayTotals(playing.gateways) }));
 }

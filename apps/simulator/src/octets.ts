@@ -14,7 +14,8 @@ export function toHex(octets: Uint8Array): string {
 
 /** An EUI, DevAddr or NetID as it travels: reversed. */
 export const toWire = (hex: string): Uint8Array => fromHex(hex).reverse();
-export const fromWire = (octets: Uint8Array): string => toHex(octets.slice().reverse());
+/** Copies first: `slice` of a `Buffer` would share its memory, and `reverse` works in place. */
+export const fromWire = (octets: Uint8Array): string => toHex(Uint8Array.from(octets).reverse());
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

@@ -31,7 +31,12 @@ export type StubUplink = {
   ack: boolean;
   fOpts: string;
 };
-export type StubAnswer = { readonly phyPayload: Buffer; readonly window: "RX1" | "RX2"; readonly delayUs: number };
+export type StubAnswer = {
+  readonly phyPayload: Buffer;
+  readonly window: "RX1" | "RX2";
+  readonly delayUs: number;
+  readonly isJoin: boolean;
+};
 
 /** What the network shall say next, besides the ACKs that it owes. */
 export type StubPlan = {
@@ -90,7 +95,12 @@ export class StubNetwork {
     }
     const first = packet.isJoinRequestMessage() ? 5 : this.plan.rxDelay;
     const delayUs = (first + (this.plan.window === "RX2" ? 1 : 0)) * 1_000_000;
-    return { phyPayload: this.plan.tamper?.(answer) ?? answer, window: this.plan.window, delayUs };
+    return {
+      phyPayload: this.plan.tamper?.(answer) ?? answer,
+      window: this.plan.window,
+      delayUs,
+      isJoin: packet.isJoinRequestMessage(),
+    };
   }
 
   #join(packet: ReturnType<typeof lora.fromWire>): Buffer | undefined {
