@@ -61,7 +61,7 @@ export type Transmit = {
   readonly windows: readonly Window[];
   readonly priority: Priority;
 };
-/** `window` is the index that was used. Refused codes: gateway/unknown, gateway/not-connected, schedule/too-late, schedule/conflict, schedule/duty-cycle, gateway/COLLISION_PACKET … (as in TX_ACK), gateway/no-tx-ack. */
+/** `window` is the index that was used. Refused codes: gateway/unknown, gateway/not-connected, schedule/too-late, schedule/too-early, schedule/conflict, schedule/duty-cycle, schedule/frequency, schedule/data-rate, gateway/COLLISION_PACKET … (as in TX_ACK), gateway/no-tx-ack. */
 export type Transmitted =
   | { readonly result: "transmitted"; readonly window: number; readonly confirmedByGateway: boolean }
   | { readonly result: "refused"; readonly code: string };
