@@ -20,7 +20,32 @@ const benches: { readonly [name: string]: Bench } = {
       return { report, text: showCodec(report) };
     },
   },
+  uplinks: {
+    about:
+      "uplinks per second through the whole path, beside a bare pipeline [--devices 10000] [--seconds 30] [--rate N: only this rate] [--qos 0|1]",
+    run: async (options) => {
+      const { benchUplinks, showUplinks } = await import("./uplinks/report.ts");
+      const report = await benchUplinks({
+        devices: whole(options, "devices") ?? 10_000,
+        seconds: whole(options, "seconds") ?? 30,
+        rate: whole(options, "rate") ?? 1_000,
+        fixed: options.rate !== undefined,
+        qos: options.qos === "0" ? 0 : 1,
+        say: (line) => console.error(line),
+      });
+      return { report, text: showUplinks(report) };
+    },
+  },
 };
+
+function whole(options: Values, name: string): number | undefined {
+  const text = options[name];
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  console.error(`--${name}: expected a whole number above 0`);
+  process.exit(2);
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -30,6 +55,7 @@ const { values, positionals } = parseArgs({
     devices: { type: "string" },
     seconds: { type: "string" },
     rate: { type: "string" },
+    qos: { type: "string" },
   },
 });
 const bench = Object.hasOwn(benches, positionals[0] ?? "") ? benches[positionals[0] as string] : undefined;

@@ -22,6 +22,8 @@ const flushMs = 5;
 const flushRows = 200;
 const pushData = 0;
 const pushAck = 1;
+const pullData = 2;
+const pullAck = 4;
 
 let datagrams = 0;
 let committed = 0;
@@ -50,11 +52,12 @@ function start({ folder, devices, firstDevAddr }: BareStart): void {
   });
   const ack = Buffer.alloc(4);
   socket.on("message", (message, from) => {
-    if (message[3] !== pushData || message.length < 12) return;
-    datagrams++;
+    if (message.length < 12 || (message[3] !== pushData && message[3] !== pullData)) return;
     message.copy(ack, 0, 0, 4);
-    ack[3] = pushAck;
+    ack[3] = message[3] === pushData ? pushAck : pullAck;
     socket.send(ack, from.port, from.address);
+    if (message[3] === pullData) return;
+    datagrams++;
     const { rxpk } = JSON.parse(message.toString("utf8", 12)) as { rxpk?: readonly { data: string }[] };
     for (const { data } of rxpk ?? []) {
       const phyPayload = Buffer.from(data, "base64");
