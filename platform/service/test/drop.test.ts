@@ -105,3 +105,31 @@ test.runIf(isRoot)("root is not an identity", async () => {
     retry: "never",
   });
 });
+
+test.runIf(isRoot)(
+  "all of it works under Node's permission model with the rights that the supervisor gives",
+  async () => {
+    const dataDir = mini.network.dataDir("network-server");
+    const project = new URL("../../../", import.meta.url).pathname;
+    const read = [project, mini.code, dataDir].map((path) => `--allow-fs-read=${path}`);
+    const child = mini.start(
+      "network-server",
+      `store: { migrations: ["CREATE TABLE a (id INTEGER PRIMARY KEY) STRICT"], statements: { add: "INSERT INTO a VALUES (?)" } },
+    async start(ctx) {
+      await ctx.store.commit([{ statement: "add", rows: [[1], [2]] }]);
+      const links = await listenLink(ctx, { address: ctx.config.link, from: { "gateway-server": {} } });
+      ctx.onStop(() => links.close());
+      ctx.fact("rows", () => ctx.store.read("SELECT id FROM a").all().length);
+      ctx.fact("passwd", () => { try { return readFileSync("/etc/passwd").length; } catch (e) { return e.code; } });
+    }`,
+      {
+        identity,
+        flags: ["--permission", ...read, `--allow-fs-write=${dataDir}`, "--allow-worker", "--disable-warning=PERM0006"],
+      },
+    );
+    await child.ready;
+    const { body } = await ask({ socketPath: join(dataDir, "admin.sock"), path: "/status" });
+    expect(JSON.parse(body).facts).toEqual({ rows: 2, passwd: "ERR_ACCESS_DENIED" });
+    expect(await child.stop()).toEqual({ code: 0, signal: null });
+  },
+);

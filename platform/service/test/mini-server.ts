@@ -11,6 +11,8 @@ export const noLateImports = new URL("./no-late-imports.mjs", import.meta.url).h
 
 export type Mini = {
   readonly network: TestNetwork;
+  /** The folder of the main.ts files. */
+  readonly code: string;
   start(role: Role, body: string, more?: More): TestChild;
   remove(): Promise<void>;
 };
@@ -27,6 +29,7 @@ export async function makeMini(): Promise<Mini> {
   const children: TestChild[] = [];
   return {
     network,
+    code,
     start: (role, body, { boot = {}, config = {}, flags = [], identity } = {}) => {
       const main = join(code, `main-${children.length}.mts`);
       writeFileSync(main, source(role, body));

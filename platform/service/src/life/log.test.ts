@@ -1,6 +1,6 @@
 import { Fault } from "@trefoil/store";
 import { afterEach, expect, test, vi } from "vitest";
-import { openLog, rateLimited } from "./log.ts";
+import { describeError, openLog, rateLimited } from "./log.ts";
 
 afterEach(() => vi.useRealTimers());
 const lines: { [field: string]: unknown }[] = [];
@@ -22,8 +22,11 @@ test("of a foreign error its class, code and place are written, never its messag
     file: "a",
     cause: { type: "RangeError", code: "ERR_X" },
   });
-  log().error({ err: error }, "x");
-  log().error({ err: secret }, "x");
+  const again = log();
+  again.error({ err: error }, "x");
+  again.error({ err: describeError(error) }, "x");
+  expect(lines.at(-1)?.err).toMatchObject({ type: "RangeError", at: expect.anything() });
+  again.error({ err: secret }, "x");
   expect(JSON.stringify(lines)).not.toContain(secret);
 });
 

@@ -29,6 +29,19 @@ export type DescribedError = { readonly [name: string]: unknown };
 
 /** An error without its values: messages of foreign errors may quote what a stranger sent, or worse. */
 export function describeError(error: unknown): DescribedError {
+  if (described.has(error as object)) return error as DescribedError;
+  const description = describe(error);
+  described.add(description);
+  return description;
+}
+
+/** What was described once may be logged as `err`, too. */
+const described = new WeakSet<object>();
+
+/** "    at name (file:///a.ts:1:2)" */
+const frame = /^ +at .*(node:|file:|\/).*:\d+:\d+\)?$/;
+
+function describe(error: unknown): DescribedError {
   if (!(error instanceof Error)) return { type: typeof error };
   const cause = error.cause === undefined ? {} : { cause: describeError(error.cause) };
   if (error instanceof Fault) {
@@ -36,7 +49,11 @@ export function describeError(error: unknown): DescribedError {
     return { type: "Fault", code, message, retry, ...fields, ...cause };
   }
   const { code } = error as NodeJS.ErrnoException;
-  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
+  // Without the message, of which a line could look like a place.
+  const frames = (error.stack ?? "")
+    .replace(error.message, "")
+    .split("\n")
+    .filter((line) => frame.test(line));
   return {
     type: error.name,
     ...(code === undefined ? {} : { code }),
