@@ -1,0 +1,2 @@
+/** The join-server. Others meet it on the wire. */
+export { joinServer } from "./server.ts";
