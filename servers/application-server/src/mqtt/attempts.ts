@@ -10,6 +10,10 @@ const mostBuckets = 10_000;
 export class Attempts {
   readonly #buckets = new Map<string, Bucket>();
 
+  get size(): number {
+    return this.#buckets.size;
+  }
+
   /** Counts an attempt. `now` in milliseconds. */
   allow(address: string, applicationId: string, now: number): boolean {
     return this.#take(address, perAddress, now) && this.#take(`${address} ${applicationId}`, perApplication, now);

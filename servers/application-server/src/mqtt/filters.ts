@@ -18,7 +18,7 @@ export function parseFilter(applicationId: string, text: string): Filter | undef
   let deviceId: string | undefined;
   for (let i = 0; i < 4; i++) {
     const level = levels[i];
-    if (level === "#") return i === levels.length - 1 ? withKinds([], deviceId) : undefined;
+    if (level === "#") return i === levels.length - 1 ? withKinds([level], deviceId) : undefined;
     if (level === undefined) return undefined;
     if (level === "+") continue;
     if (i === 3) deviceId = level;
@@ -31,10 +31,10 @@ export function parseFilter(applicationId: string, text: string): Filter | undef
 const isMisplaced = (level: string, i: number, levels: readonly string[]): boolean =>
   (level.includes("#") && (level !== "#" || i !== levels.length - 1)) || (level.includes("+") && level !== "+");
 
-/** `rest` is what follows the device id; empty where a `#` came before. */
+/** `rest`: the levels that follow the device id, or the `#` that stands for them. */
 function withKinds(rest: readonly string[], deviceId: string | undefined): Filter | undefined {
   let kinds = 0;
-  for (const [bit, levels] of kindLevels.entries()) if (rest.length === 0 || matches(rest, levels)) kinds |= 1 << bit;
+  for (const [bit, levels] of kindLevels.entries()) if (matches(rest, levels)) kinds |= 1 << bit;
   if (kinds === 0) return undefined;
   return deviceId === undefined ? { kinds } : { kinds, deviceId };
 }
