@@ -276,3 +276,31 @@ test("what does not fit into the data rate is refused before it is sent", async 
   const one = await joined("1.0.4");
   await expect(one.until(one.device.send({ fPort: 1, payload: new Uint8Array(243) }))).rejects.toThrow(RangeError);
 });
+
+describe("US915 (RP002-1.0.4 §2.5)", () => {
+  test("a device joins on narrow and wide channels in turn, is answered at 500 kHz, and takes CFList type 1", async () => {
+    const one = world("1.0.4", {}, "US915");
+    one.network.plan.silent = 1;
+    one.network.plan.dlSettings = 8;
+    const cfList = Buffer.alloc(16);
+    cfList.writeUInt16LE(0xff00, 0);
+    cfList.writeUInt16LE(0x0002, 8);
+    cfList[15] = 1;
+    one.network.plan.cfList = cfList;
+    expect(await one.until(one.device.join())).toBe(true);
+    expect(one.of("join-request").map(({ dr }) => dr)).toEqual([0, 4]);
+    expect(one.device.settings.channels.flatMap((channel, i) => (channel?.enabled ? [i] : []))).toEqual([
+      8, 9, 10, 11, 12, 13, 14, 15, 65,
+    ]);
+    for (const window of ["RX1", "RX2"] as const) {
+      one.network.plan.window = window;
+      expect(await one.until(one.device.send({ fPort: 1, payload, confirmed: true }))).toMatchObject({
+        acknowledged: true,
+        tries: 1,
+      });
+    }
+    const downlinks = one.sent.filter(({ inverted }) => inverted);
+    expect(downlinks.every(({ rate }) => "bwHz" in rate && rate.bwHz === 500_000)).toBe(true);
+    expect(downlinks.at(-1)?.hz).toBe(923_300_000);
+  });
+});
