@@ -220,13 +220,14 @@ export const until = <T>(condition: () => T): Promise<NonNullable<T>> =>
       if (!value) throw new Error("not yet");
       return value as NonNullable<T>;
     },
-    { timeout: 10_000, interval: 5 },
+    { timeout: 20_000, interval: 5 },
   );
 
 async function makeApplicationServer(network: TestNetwork) {
   const batches: Events[] = [];
   let refuse = false;
   let link: Link | undefined;
+  let seen: Link | undefined;
   const listener: LinkListener = await listenLink(network.station("application-server"), {
     address: { host: "127.0.0.1", port: 0 },
     onLink: (opened) => {
@@ -254,6 +255,11 @@ async function makeApplicationServer(network: TestNetwork) {
       refuse = refusing;
     },
     ask: async <T>(method: string, body: unknown): Promise<T> => (await until(() => link)).request<T>(method, body),
+    /** The network-server is connected, and its link is a new one since the last call. */
+    connected: async () => {
+      await until(() => link && link !== seen);
+      seen = link;
+    },
     close: () => listener.close(),
   };
 }
