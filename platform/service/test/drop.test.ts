@@ -1,12 +1,14 @@
 /** The drop of rights, seen from inside and outside. Needs root: without it there is nothing to drop. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ask, type Mini, makeMini, noLateImports } from "./mini-server.ts";
 
 const isRoot = process.getuid?.() === 0;
 const identity = { uid: 58_777, gid: 58_778 };
 const flags = ["--import", noLateImports];
+// Processes start slowly on a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 let mini: Mini;
 beforeEach(async () => {
   mini = await makeMini();

@@ -4,9 +4,11 @@ import { statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { openStore } from "@trefoil/store";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ask, type Mini, makeMini } from "./mini-server.ts";
 
+// Processes start slowly on a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 let mini: Mini;
 beforeEach(async () => {
   mini = await makeMini();

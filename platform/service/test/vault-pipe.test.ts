@@ -1,8 +1,10 @@
 import type { Socket } from "node:net";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ask, type Mini, makeMini } from "./mini-server.ts";
 
+// Processes start slowly on a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 let mini: Mini;
 beforeEach(async () => {
   mini = await makeMini();

@@ -13,7 +13,7 @@ import {
   type RequestOptions,
 } from "./connection.ts";
 import type { Methods } from "./method.ts";
-import { expectRole, peerOfSocket, type Station, tlsOptions } from "./tls.ts";
+import { clientTls, peerOfSocket, type Station } from "./tls.ts";
 
 export type ConnectedLink = {
   /** Rejects with `link/down` while there is no link: nothing is queued here. */
@@ -113,11 +113,9 @@ export function connectLink(station: Station, options: ConnectOptions): Connecte
 function open(station: Station, to: Role, { host, port }: Address): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connect({
-      ...tlsOptions(station.tls),
+      ...clientTls(station.tls, to),
       host,
       port,
-      servername: "localhost",
-      checkServerIdentity: expectRole(to, station.tls.peers) as never,
       timeout: 10_000,
     });
     socket.once("secureConnect", () => {

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { issueCertificate, makeServerKeyAndCsr } from "../certificates.ts";
 import { makeTestNetwork, type TestNetwork } from "../testing.ts";
 import { connectHttps, type HttpsListenOptions, type HttpsRequest, listenHttps } from "./https.ts";
-import { type Station, tlsOptions } from "./tls.ts";
+import { type Station, serverTls } from "./tls.ts";
 
 let network: TestNetwork;
 const toClose: { close(): Promise<void> | void }[] = [];
@@ -114,7 +114,7 @@ test("after a restart of the server the client's kept connections do not fail a 
 
 test("without a certificate there is no HTTP at all", async () => {
   const { address } = await listen();
-  const { ca } = tlsOptions(network.station("network-server").tls);
+  const { ca } = serverTls(network.station("network-server").tls);
   const code = await new Promise((resolve) =>
     request({ ...address, ca, path: "/" }, () => resolve("answered"))
       .on("error", ({ code }: NodeJS.ErrnoException) => resolve(code))

@@ -10,7 +10,7 @@ import type { Address, Role } from "@trefoil/wire";
 import { listening } from "../life/http.ts";
 import { rateLimited } from "../life/log.ts";
 import { admit, refusals } from "./admit.ts";
-import { expectRole, type Peer, type Station, tlsOptions } from "./tls.ts";
+import { clientTls, type Peer, type Station, serverTls } from "./tls.ts";
 
 export type HttpsRequest = {
   readonly method: string;
@@ -37,7 +37,7 @@ export async function listenHttps(station: Station, options: HttpsListenOptions)
   const peers = new WeakMap<object, Peer>();
 
   const server = createServer(
-    { ...tlsOptions(station.tls), requestCert: true, keepAliveTimeout: 60_000, requestTimeout: 30_000 },
+    { ...serverTls(station.tls), keepAliveTimeout: 60_000, requestTimeout: 30_000 },
     (incoming, outgoing) => {
       const answer = ({ status, body }: HttpsAnswer) => {
         const text = JSON.stringify(body);
@@ -114,11 +114,9 @@ export function connectHttps(
   { to, address }: { readonly to: Role; readonly address: Address },
 ): HttpsClient {
   const agent = new Agent({
-    ...tlsOptions(station.tls),
+    ...clientTls(station.tls, to),
     keepAlive: true,
     maxSockets: 32,
-    servername: "localhost",
-    checkServerIdentity: expectRole(to, station.tls.peers),
     // A resumed session would not show the certificate again.
     maxCachedSessions: 0,
   });

@@ -11,7 +11,7 @@ import type { Link } from "./connection.ts";
 import { encodeFrames, outgoing } from "./frame.ts";
 import { type LinkListener, type ListenOptions, listenLink } from "./listen.ts";
 import { method } from "./method.ts";
-import { type Station, tlsOptions } from "./tls.ts";
+import { type Station, serverTls } from "./tls.ts";
 
 let network: TestNetwork;
 const toClose: { close(): Promise<void> | void }[] = [];
@@ -179,7 +179,7 @@ test("a half-open link, whose peer is silent, is found by pings and given up", a
   });
   const listener = await listen({ limits: { pingMs: 40 }, onLink: (link) => opened(link) });
   const { tls } = network.station("gateway-server");
-  const silent = connectTls({ ...tlsOptions(tls), ...listener.address, checkServerIdentity: () => undefined });
+  const silent = connectTls({ ...serverTls(tls), ...listener.address, checkServerIdentity: () => undefined });
   toClose.push({ close: () => void silent.destroy() });
   const link = await first;
   const waiting = codeOf(link.request("transmit", {}));
@@ -247,7 +247,7 @@ test("pins, by the callee: a certificate of our CA for the right role with anoth
   expect([link.up, listener.link("gateway-server")]).toEqual([false, undefined]);
   const told = await new Promise<string>((resolve) => {
     const socket = connectTls({
-      ...tlsOptions(stranger.tls),
+      ...serverTls(stranger.tls),
       ...listener.address,
       checkServerIdentity: () => undefined,
     });
@@ -293,8 +293,8 @@ test("no certificate, another CA's certificate, TLS 1.2 and plain text do not ge
   const other = (await strangerWith(await makeCa("Somebody else"))).tls;
   const attempts = [
     { ca: tls.ca },
-    { ...tlsOptions(tls), key: other.key, cert: other.cert },
-    { ...tlsOptions(tls), minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const,
+    { ...serverTls(tls), key: other.key, cert: other.cert },
+    { ...serverTls(tls), minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const,
   ];
   for (const [i, attempt] of attempts.entries()) {
     const socket = connectTls({ ...attempt, ...listener.address, checkServerIdentity: () => undefined });
@@ -321,7 +321,7 @@ test.each([
 ])("%s closes the link, and only the link", async (_what, octets) => {
   const listener = await listen();
   const { tls } = network.station("gateway-server");
-  const socket = connectTls({ ...tlsOptions(tls), ...listener.address, checkServerIdentity: () => undefined });
+  const socket = connectTls({ ...serverTls(tls), ...listener.address, checkServerIdentity: () => undefined });
   socket.on("error", () => undefined);
   await expect.poll(() => listener.link("gateway-server")).toBeDefined();
   const closed = listener.link("gateway-server")?.closed;
@@ -333,7 +333,7 @@ test.each([
 test("answers that nobody asked for are ignored", async () => {
   const listener = await listen();
   const { tls } = network.station("gateway-server");
-  const socket = connectTls({ ...tlsOptions(tls), ...listener.address, checkServerIdentity: () => undefined });
+  const socket = connectTls({ ...serverTls(tls), ...listener.address, checkServerIdentity: () => undefined });
   toClose.push({ close: () => void socket.destroy() });
   const frames = [
     outgoing(frameKind.answer, 5, {}),

@@ -7,7 +7,7 @@ import { admit, refusals } from "./admit.ts";
 import { type Link, type LinkLimits, linkLimits, openConnection } from "./connection.ts";
 import { encodeFrames, outgoing } from "./frame.ts";
 import type { Methods } from "./method.ts";
-import { type Station, tlsOptions } from "./tls.ts";
+import { type Station, serverTls } from "./tls.ts";
 
 export type LinkListener = {
   readonly address: Address;
@@ -36,7 +36,7 @@ export async function listenLink(
   const links = new Map<Role, Link>();
   const sockets = new Set<TLSSocket>();
 
-  const server = createServer({ ...tlsOptions(station.tls), requestCert: true, handshakeTimeout: 10_000 }, (socket) => {
+  const server = createServer(serverTls(station.tls), (socket) => {
     const peer = admit(station, socket, callers);
     if (typeof peer === "string") {
       refused.inc({ reason: peer });

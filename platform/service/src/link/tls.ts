@@ -5,7 +5,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { TLSSocket } from "node:tls";
+import { createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { Fault } from "@trefoil/store";
 import { type Role, roles } from "@trefoil/wire";
 
@@ -18,7 +18,8 @@ export type Peer = {
   readonly asId?: string;
 };
 export type TlsMaterial = {
-  readonly key: string;
+  /** PEM. Octets, where it was read from a file: a string's copies stay in memory. */
+  readonly key: string | Buffer;
   readonly cert: string;
   readonly ca: string;
   readonly peers: readonly Peer[];
@@ -36,7 +37,7 @@ export type Station = {
 export function loadTls(dataDir: string): TlsMaterial {
   const read = (name: string) => {
     try {
-      return readFileSync(join(dataDir, name), "utf8");
+      return readFileSync(join(dataDir, name));
     } catch (cause) {
       const { code } = cause as NodeJS.ErrnoException;
       throw new Fault("start/certificates", `${join(dataDir, name)} cannot be read (${code}): run trefoil init`, {
@@ -45,7 +46,8 @@ export function loadTls(dataDir: string): TlsMaterial {
       });
     }
   };
-  return { key: read("tls.key"), cert: read("tls.crt"), ca: read("ca.crt"), peers: parsePeers(read("peers.json")) };
+  const text = (name: string) => read(name).toString("utf8");
+  return { key: read("tls.key"), cert: text("tls.crt"), ca: text("ca.crt"), peers: parsePeers(text("peers.json")) };
 }
 
 /** `{ "<role>": "<hex>" }`, or `{ "<role>": { "spki": "<hex>", "netId"?, "asId"? } }` where a peer speaks for a network. */
@@ -94,12 +96,31 @@ export function peerOf(certificate: X509Certificate | undefined, peers: readonly
 export const peerOfSocket = (socket: TLSSocket, peers: readonly Peer[]): Peer | undefined =>
   peerOf(socket.getPeerX509Certificate(), peers);
 
-/** TLS 1.3 only, both sides show a certificate of the CA. */
-export const tlsOptions = ({ key, cert, ca }: TlsMaterial) =>
-  ({ key, cert, ca, minVersion: "TLSv1.3", maxVersion: "TLSv1.3", rejectUnauthorized: true }) as const;
+const tls13 = { minVersion: "TLSv1.3", maxVersion: "TLSv1.3" } as const;
 
-/** For `checkServerIdentity`: names do not matter, the pinned key for the expected role does. */
-export const expectRole =
+/** For a server: TLS 1.3 only, and callers show a certificate of the CA. */
+export const serverTls = ({ key, cert, ca }: TlsMaterial) =>
+  ({ key, cert, ca, ...tls13, requestCert: true, rejectUnauthorized: true, handshakeTimeout: 10_000 }) as const;
+
+const contexts = new WeakMap<TlsMaterial, SecureContext>();
+
+/**
+ * For a caller who expects `role`: TLS 1.3 only; names do not matter, the pinned key does. A ready-made context,
+ * because https.Agent would write the key into the names of its connections.
+ */
+export function clientTls(material: TlsMaterial, role: Role) {
+  const { key, cert, ca, peers } = material;
+  const secureContext = contexts.get(material) ?? createSecureContext({ key, cert, ca, ...tls13 });
+  contexts.set(material, secureContext);
+  return {
+    secureContext,
+    rejectUnauthorized: true,
+    servername: "localhost",
+    checkServerIdentity: expectRole(role, peers),
+  };
+}
+
+const expectRole =
   (role: Role, peers: readonly Peer[]) =>
   (_host: string, { raw }: { readonly raw: Buffer }): Error | undefined =>
     peerOf(new X509Certificate(raw), peers)?.role === role
