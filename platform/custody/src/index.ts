@@ -17,6 +17,15 @@ export {
   type VerifiedRegistration,
   verifyRegistration,
 } from "./registration.ts";
-export { type KeyToSeal, makeSealer, oaep, type Sealer, sealingContext, sealKeys, transportOctets } from "./sealing.ts";
+export {
+  deriveSealingKey,
+  type KeyToSeal,
+  makeSealer,
+  oaep,
+  type Sealer,
+  sealingContext,
+  sealKeys,
+  transportOctets,
+} from "./sealing.ts";
 export * from "./vault-client.ts";
 export * from "./vault-port.ts";

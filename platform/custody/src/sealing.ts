@@ -2,7 +2,7 @@
  * Making sealed keys (docs/sealed-key.md): one RSA-OAEP ciphertext carries a fresh transport key T, and each key is wrapped under a
  * key of its own that depends on T and on what the key is for. Opening is in opening.ts.
  */
-import { constants, createCipheriv, createHash, publicEncrypt, randomFillSync } from "node:crypto";
+import { constants, createCipheriv, createHash, createSecretKey, publicEncrypt, randomFillSync } from "node:crypto";
 import type { SealedKeys } from "@trefoil/wire";
 import { isKeyRole, type Key } from "./key.ts";
 import { wrapKey } from "./key-wrap.ts";
@@ -32,7 +32,8 @@ export function sealingContext({ role, joinEui, devEui }: SealedFor, fingerprint
 
 /** KT = AES-256-CBC(T, IV 0, no padding, context). The caller wipes it. */
 export function deriveSealingKey(transport: Uint8Array, context: Uint8Array): Uint8Array {
-  return takeSecret(createCipheriv("aes-256-cbc", transport, new Uint8Array(16)).setAutoPadding(false).update(context));
+  const cipher = createCipheriv("aes-256-cbc", createSecretKey(transport), new Uint8Array(16));
+  return takeSecret(cipher.setAutoPadding(false).update(context));
 }
 
 export type KeyToSeal = { readonly key: Key; readonly joinEui?: string; readonly devEui?: string };

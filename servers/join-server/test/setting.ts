@@ -26,6 +26,7 @@ import type { Address, JoinDevice, MacVersion, VaultInfo } from "@trefoil/wire";
 import { joinServer } from "../src/index.ts";
 
 const vaultSource = fileURLToPath(new URL("../../vault/src/", import.meta.url));
+const project = fileURLToPath(new URL("../../../", import.meta.url));
 export const netIds = { ours: "000013", theirs: "600021" } as const;
 export type Network = keyof typeof netIds;
 
@@ -58,12 +59,21 @@ export async function makeSetting() {
     return { key: keyPem, cert: certificatePem, ca: network.ca.certificatePem, spki };
   }
 
+  // As the supervisor starts it: it may read the code and its own folder.
+  const folder = network.dataDir("vault");
+  const fence = [
+    "--permission",
+    `--allow-fs-read=${project}`,
+    `--allow-fs-read=${folder}`,
+    `--allow-fs-write=${folder}`,
+  ];
+
   let vault: TestChild | undefined;
   let server: InProcess | undefined;
   const running = () => server as InProcess;
 
   async function startVault() {
-    vault = startChild(`${vaultSource}main.ts`, network.boot("vault"));
+    vault = startChild(`${vaultSource}main.ts`, network.boot("vault"), fence);
     await vault.ready;
     server?.giveVaultPipe(vault.process.stdio[4] as Socket);
   }

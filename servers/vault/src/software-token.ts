@@ -1,6 +1,15 @@
 /** The software engine: keys as octets in this process. Declared as software wherever it shows. */
-import { createCipheriv, createPrivateKey, type KeyObject, privateDecrypt } from "node:crypto";
-import { oaep, publishReceiver, secretOctets, takeSecret, transportOctets, unwrapKey, wrapKey } from "@trefoil/custody";
+import { createPrivateKey, type KeyObject, privateDecrypt } from "node:crypto";
+import {
+  deriveSealingKey,
+  oaep,
+  publishReceiver,
+  secretOctets,
+  takeSecret,
+  transportOctets,
+  unwrapKey,
+  wrapKey,
+} from "@trefoil/custody";
 import { decryptBlocks, KeySchedule } from "@trefoil/lorawan";
 import type { Token } from "./token.ts";
 
@@ -58,12 +67,8 @@ export function softwareToken({ ownerPublicKey, sealingKey, storageKey }: Softwa
         return undefined; // not encrypted to this vault
       }
     },
-    deriveWrappingKey: (from, twoBlocks) =>
-      new HeldKey(
-        from.expose((key) =>
-          takeSecret(createCipheriv("aes-256-cbc", key, new Uint8Array(16)).setAutoPadding(false).update(twoBlocks)),
-        ),
-      ),
+    // The same mathematics as a sealed key's KT: AES-256-CBC of two blocks.
+    deriveWrappingKey: (from, twoBlocks) => new HeldKey(from.expose((key) => deriveSealingKey(key, twoBlocks))),
     deriveKey(from, block) {
       const derived = secretOctets(16);
       from.schedule.encryptBlock(block, 0, derived, 0);

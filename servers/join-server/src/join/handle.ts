@@ -1,6 +1,6 @@
 /**
  * A JoinReq of an authenticated peer (TS002-1.0.0 §8.1): who asks, for which device, with which nonces; one question to the vault; the
- * claim; the answer. docs/lifecycles/join.md draws it. No key is ever here.
+ * claim; the answer. No key is ever here.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { answerHeader, encodeMessage, type JoinAns, type JoinReq } from "@trefoil/backend-interfaces";

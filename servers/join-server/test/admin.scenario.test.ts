@@ -10,7 +10,7 @@ beforeAll(async () => {
   await at.startVault();
   await at.startServer();
   await at.registerKeks();
-}, 30_000);
+});
 afterAll(() => at.end());
 
 const results = async (rows: readonly unknown[]) =>

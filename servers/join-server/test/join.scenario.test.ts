@@ -29,7 +29,7 @@ beforeAll(async () => {
   at = await makeSetting();
   await at.startVault();
   await at.startServer();
-}, 30_000);
+});
 afterAll(() => at.end());
 
 const create = async (device: TestDevice, change: object = {}): Promise<TestDevice> => {
