@@ -26,6 +26,7 @@ export {
   type DeviceCredentials,
   scenarioDevices,
 } from "./scenario/credentials.ts";
+export { type Memories, readMemories, writeMemories } from "./scenario/memory-file.ts";
 export { decodeBay, encodeBay } from "./scenario/parking-bay.ts";
 export {
   gatewayTotals,

@@ -2,18 +2,20 @@
  * The simulator's command line.
  *
  *   main.ts devices SCENARIO [--seed N]                          prints the devices and their root keys once, as JSON
- *   main.ts run SCENARIO --server HOST:PORT [--devices FILE] …   plays it; credentials from FILE (mode 0600) or standard input
+ *   main.ts run SCENARIO --server HOST:PORT [--devices FILE] …   plays it; credentials from FILE (mode 0600) or standard input;
+ *                                                                nonces that devices must not forget are kept in --memory FILE
  */
 import { readFileSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { toHex } from "./octets.ts";
 import { credentialsFromJson, credentialsToJson, scenarioDevices } from "./scenario/credentials.ts";
+import { readMemories, writeMemories } from "./scenario/memory-file.ts";
 import { gatewayTotals, type RunEvent, runScenario } from "./scenario/run.ts";
 import { parseScenario, type Scenario, ScenarioError } from "./scenario/scenario.ts";
 
 const usage = `usage:
   main.ts devices SCENARIO [--seed N]
-  main.ts run SCENARIO --server HOST:PORT [--devices FILE] [--seed N] [--speed X] [--uplinks N] [--json]`;
+  main.ts run SCENARIO --server HOST:PORT [--devices FILE] [--seed N] [--speed X] [--uplinks N] [--memory FILE] [--json]`;
 
 function readScenario(path: string | undefined): Scenario {
   if (path === undefined) throw new ScenarioError(usage);
@@ -62,11 +64,19 @@ async function run(path: string | undefined, options: Record<string, string | bo
   const json = options.json === true;
   const uplinks = positive("uplinks", options.uplinks as string | undefined);
   const speed = positive("speed", options.speed as string | undefined);
+  const memoryFile = options.memory as string | undefined;
+  const memories = memoryFile === undefined ? new Map() : readMemories(memoryFile);
+  const onEvent = (event: RunEvent): void => {
+    if (memoryFile !== undefined && (event.is === "join-request" || event.is === "joined"))
+      writeMemories(memoryFile, memories);
+    print(json ? toLine(event) : asText(event));
+  };
   const playing = await runScenario({
     scenario,
     server,
     devices,
-    onEvent: (event) => print(json ? toLine(event) : asText(event)),
+    memories,
+    onEvent,
     ...(options.seed === undefined ? {} : { seed: options.seed as string }),
     ...(uplinks === undefined ? {} : { uplinks }),
     ...(speed === undefined ? {} : { speed }),
@@ -87,6 +97,7 @@ async function main(): Promise<void> {
       seed: { type: "string" },
       speed: { type: "string" },
       uplinks: { type: "string" },
+      memory: { type: "string" },
       json: { type: "boolean" },
     },
   });

@@ -272,6 +272,43 @@ test("a personalised device speaks at once and continues its counter", async () 
   expect(one.network.uplinks[0]).toMatchObject({ fCnt: 41, payload: "01020304" });
 });
 
+test("a device whose last channel is taken away goes back to the default channels", async () => {
+  const one = await joined("1.0.4");
+  // NewChannelReq 3 at 867.1 MHz; LinkADRReq with only channel 3; NewChannelReq 3 removed.
+  one.network.plan.fOpts = Buffer.from("0703184f8450" + "0350080001", "hex");
+  await one.until(one.device.send({ fPort: 1, payload }));
+  one.network.plan.fOpts = Buffer.from("070300000050", "hex");
+  await one.until(one.device.send({ fPort: 1, payload }));
+  delete one.network.plan.fOpts;
+  await one.until(one.device.send({ fPort: 1, payload }));
+  const [, second, third] = one.of("uplink");
+  expect(second?.hz).toBe(867_100_000);
+  expect([868_100_000, 868_300_000, 868_500_000]).toContain(third?.hz);
+});
+
+test("a request that is made while an uplink is under way goes with the next", async () => {
+  const one = await joined("1.0.4");
+  one.network.plan.fOpts = Buffer.from("06", "hex");
+  const first = one.device.send({ fPort: 1, payload });
+  one.device.on((event) => event.is === "uplink" && event.fCntUp === 0 && one.device.requestLinkCheck());
+  await one.until(first);
+  await one.until(one.device.send({ fPort: 1, payload }));
+  expect(one.network.uplinks[1]?.fOpts).toMatch(/^06....02$/);
+});
+
+test("after 64 uplinks without an answer a device asks, and after 32 more it slows down (§4.3.1.1)", async () => {
+  const one = await joined("1.0.4");
+  const dr = one.device.settings.dr;
+  for (let i = 0; i < 97; i++) await one.until(one.device.send({ fPort: 1, payload }));
+  const asks = one
+    .uplinks()
+    .slice(1)
+    .map(({ octets }) => ((octets[5] as number) & 0x40) !== 0);
+  expect([asks[62], asks[63], asks[95]]).toEqual([false, true, true]);
+  expect(one.of("uplink")[94]?.dr).toBe(dr);
+  expect(one.of("uplink")[95]?.dr).toBe(dr - 1);
+});
+
 test("what does not fit into the data rate is refused before it is sent", async () => {
   const one = await joined("1.0.4");
   await expect(one.until(one.device.send({ fPort: 1, payload: new Uint8Array(243) }))).rejects.toThrow(RangeError);

@@ -11,8 +11,10 @@ import {
   decodeBay,
   encodeBay,
   parseScenario,
+  readMemories,
   ScenarioError,
   scenarioDevices,
+  writeMemories,
 } from "../src/index.ts";
 import { seededRandom } from "../src/random.ts";
 import { type BayEvent, bayEvents } from "../src/scenario/parking-bay.ts";
@@ -36,7 +38,7 @@ describe("a scenario file", () => {
     expect(new Set(versions.slice(0, 10)).size).toBe(3);
   });
   test.each([
-    ["speed: 120", "speed: fast", "scenario.speed: expected a number"],
+    ["startHour: 7.5", "startHour: noon", "scenario.startHour: expected a number"],
     ["fPort: 1", "fPort: 224", "scenario.devices.fPort: expected a number from 1 to 223"],
     ["count: 40", "count: 41", "scenario.devices.versions: expected numbers that add up to count (41)"],
     ["region: EU868", "region: MARS", "scenario.region: expected EU868 or US915"],
@@ -130,6 +132,8 @@ describe("the command line", () => {
       encoding: "utf8",
     });
     const network = new StubNetwork(credentialsFromJson(credentials));
+    const memory = join(folder, "memory.json");
+    writeMemories(memory, new Map([["70b3d57ed0060000", { devNonce: 70, joinNonce: 9 }]]));
     const server = await serveUdp(network);
     const child = spawn(process.execPath, [
       main,
@@ -140,6 +144,8 @@ describe("the command line", () => {
       "--speed",
       "5000",
       "--json",
+      "--memory",
+      memory,
     ]);
     child.stdin.end(credentials);
     const lines: { is: string; joins?: number; joinRequests?: number }[] = [];
@@ -152,10 +158,24 @@ describe("the command line", () => {
     expect(await exit).toBe(0);
     await server.close();
     const summary = lines.at(-1);
+    // The device went on where it had been, and what it used was written down.
+    expect(
+      network.joins.filter(({ devEui }) => devEui === "70b3d57ed0060000").map(({ devNonce }) => devNonce)[0] ?? 70,
+    ).toBe(70);
+    const used = network.joins.filter(({ devEui }) => devEui === "70b3d57ed0060000").length;
+    expect(readMemories(memory).get("70b3d57ed0060000")?.devNonce).toBeGreaterThanOrEqual(70 + used);
     expect(summary?.is).toBe("summary");
     expect(summary?.joins).toBe(lines.filter(({ is }) => is === "joined").length);
     expect(summary?.joinRequests).toBe(lines.filter(({ is }) => is === "join-request").length);
   }, 30_000);
+
+  test("a memory file that is not there is empty, and one that is damaged is refused", () => {
+    expect(readMemories(join(folder, "nothing.json")).size).toBe(0);
+    for (const text of ["", "null", '{"70b3d57ed0060000":{"devNonce":"x"}}']) {
+      writeFileSync(join(folder, "damaged.json"), text);
+      expect(() => readMemories(join(folder, "damaged.json"))).toThrow(ScenarioError);
+    }
+  });
 
   test("refuses a credentials file that others may read, an unknown scenario and a wrong server in one sentence", () => {
     const open = join(folder, "credentials.json");

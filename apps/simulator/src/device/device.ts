@@ -3,24 +3,23 @@
  * TS001-1.0.4, TS001-1.0.3 and TS001-1.1 where `rules` says they differ.
  */
 import { legacyKeys, type SessionKeys } from "../crypto/session-keys.ts";
-import {
-  type DeviceCommand,
-  decodeNetworkCommands,
-  deviceCommand,
-  encodeDeviceCommands,
-  isSticky,
-} from "../mac-commands.ts";
 import type { Clock } from "../radio/clock.ts";
 import type { Heard, Medium } from "../radio/medium.ts";
 import type { Place } from "../radio/propagation.ts";
 import type { Random } from "../random.ts";
 import type { Region } from "../regions/index.ts";
-import { usable, withCfList } from "./channels.ts";
 import type { DeviceEvent, DeviceFact } from "./events.ts";
-import { type Identity, joinRequest, joinTry, openJoinAccept, type RootKeys } from "./join.ts";
-import { answerCommands } from "./mac-answers.ts";
+import { type Identity, joinRequest, joinTry, openJoinAccept, type RootKeys, settingsAfterJoin } from "./join.ts";
+import { MacLayer } from "./mac-layer.ts";
 import { type DeviceRadio, exchange } from "./radio.ts";
-import { type Downlink, encodeUplink, receiveDownlink, type Session } from "./session.ts";
+import {
+  type Downlink,
+  encodeUplink,
+  receiveDownlink,
+  type Session,
+  type Uplink,
+  withoutAcknowledgement,
+} from "./session.ts";
 import { defaultSettings, type Settings, type WindowName } from "./settings.ts";
 import { type MacVersion, rules } from "./versions.ts";
 
@@ -80,13 +79,8 @@ export class Device {
   readonly #radio: DeviceRadio;
   readonly #random: Random;
   readonly #listeners = new Set<(event: DeviceEvent) => void>();
+  readonly #mac: MacLayer;
   #session: Session | undefined;
-  #settings: Settings;
-  #answers: readonly DeviceCommand[] = [];
-  #rekeyPending = false;
-  #resetPending = false;
-  #adrAckCount = 0;
-  #snr = 0;
   #queue: Promise<unknown> = Promise.resolve();
   #stopped = false;
 
@@ -100,12 +94,13 @@ export class Device {
     const place = { id: options.devEui, position };
     this.#radio = { clock, medium, region, place, toleranceUs: options.windowToleranceUs ?? 500, antennaGainDbi: 0 };
     const usualDr = region.plan === "dynamic" ? 5 : 3;
-    this.#settings = defaultSettings(region, options.abp?.dr ?? usualDr);
+    const settings = defaultSettings(region, options.abp?.dr ?? usualDr);
+    this.#mac = new MacLayer(region, options.version, options.battery ?? 255, settings);
     if (options.abp !== undefined) {
       const { devAddr, keys, fCntUp = 0 } = options.abp;
       const protocol = rules[options.version].splitKeys ? "1.1" : "1.0";
       this.#session = { protocol, devAddr, keys, fCntUp, nFCntDown: -1, aFCntDown: -1 };
-      this.#resetPending = protocol === "1.1";
+      if (protocol === "1.1") this.#mac.begin(settings, "ResetInd");
     }
   }
 
@@ -113,7 +108,7 @@ export class Device {
     return this.#session;
   }
   get settings(): Settings {
-    return this.#settings;
+    return this.#mac.settings;
   }
 
   on(listener: (event: DeviceEvent) => void): () => void {
@@ -147,10 +142,10 @@ export class Device {
 
   /** Asks with the next uplink; the answer comes as an event. */
   requestLinkCheck(): void {
-    this.#answers = [...this.#answers, deviceCommand("LinkCheckReq")];
+    this.#mac.request("LinkCheckReq");
   }
   requestDeviceTime(): void {
-    this.#answers = [...this.#answers, deviceCommand("DeviceTimeReq")];
+    this.#mac.request("DeviceTimeReq");
   }
 
   #enqueue<T>(task: () => Promise<T>): Promise<T> {
@@ -194,18 +189,10 @@ export class Device {
         const { accept, session } = opened;
         this.memory.joinNonce = accept.joinNonce;
         this.#session = session;
-        this.#settings = {
-          ...settings,
-          rx1DrOffset: accept.rx1DrOffset,
-          rx2: region.rates[accept.rx2Dr] === undefined ? settings.rx2 : { ...settings.rx2, dr: accept.rx2Dr },
-          rxDelayS: accept.rxDelay,
-          channels:
-            accept.cfList === undefined ? settings.channels : withCfList(region, settings.channels, accept.cfList),
-        };
-        this.#answers = [];
-        this.#adrAckCount = 0;
-        this.#rekeyPending = session.protocol === "1.1";
-        this.#snr = frame.snr;
+        this.#mac.begin(
+          settingsAfterJoin(region, settings, accept),
+          session.protocol === "1.1" ? "RekeyInd" : undefined,
+        );
         joined = true;
         this.#tell({
           is: "joined",
@@ -230,20 +217,21 @@ export class Device {
   async #send({ fPort, payload = none, confirmed = false, tries }: Message): Promise<SendResult> {
     const session = this.#session;
     if (session === undefined) throw new Error("the device has no session");
+    this.#mac.checkRoom(payload.length);
     const fCnt = session.fCntUp;
     this.#session = { ...session, fCntUp: fCnt + 1 };
     const acknowledges = session.toAcknowledge;
-    const limit = tries ?? (confirmed ? Math.max(confirmedTries, this.#settings.nbTrans) : this.#settings.nbTrans);
-    const fOpts = this.#fOptsFor(payload.length);
-    this.#countForAdr();
+    const { nbTrans } = this.#mac.settings;
+    const limit = tries ?? (confirmed ? Math.max(confirmedTries, nbTrans) : nbTrans);
+    const { adrAckReq } = this.#mac.countUplink();
     const adr = this.#options.adr ?? true;
-    const uplink = {
+    const uplink: Uplink = {
       fCnt,
       confirmed,
       payload,
-      fOpts,
+      fOpts: this.#mac.takeFOpts(payload.length),
       adr,
-      adrAckReq: adr && this.#adrAckCount > this.#settings.adrAckLimit,
+      adrAckReq: adr && adrAckReq,
       ...(fPort === undefined ? {} : { fPort }),
       ...(acknowledges === undefined ? {} : { acknowledges }),
     };
@@ -251,7 +239,7 @@ export class Device {
     let done = 0;
     while (done < limit && !this.#stopped) {
       if (done > 0) await this.#sleep(this.#random.between(1, 3) * second);
-      if (confirmed && done > 0 && done % 2 === 0 && rules[this.version].retriesSlowDown) this.#slowDown();
+      if (confirmed && done > 0 && done % 2 === 0 && rules[this.version].retriesSlowDown) this.#mac.slowDown();
       done++;
       const downlink = await this.#transmit(session, uplink, done);
       if (downlink === undefined) continue;
@@ -261,22 +249,16 @@ export class Device {
     const acknowledged = confirmed && downlinks.some(({ ack }) => ack);
     if (confirmed) this.#tell({ is: acknowledged ? "acknowledged" : "lost", fCntUp: fCnt, tries: done });
     // What this frame acknowledged needs no second ACK, unless a newer confirmed downlink came meanwhile.
-    if (acknowledges !== undefined && this.#session.toAcknowledge === acknowledges) {
-      const { toAcknowledge: _, ...rest } = this.#session;
-      this.#session = rest;
-    }
+    if (acknowledges !== undefined) this.#session = withoutAcknowledgement(this.#session, acknowledges);
     this.#followUp(downlinks);
     return { fCntUp: fCnt, tries: done, acknowledged, downlinks };
   }
 
   /** One transmission of a frame; its FCntUp stays, its channel changes. */
-  #transmit(
-    session: Session,
-    uplink: Parameters<typeof encodeUplink>[1],
-    tryNumber: number,
-  ): Promise<Downlink | undefined> {
-    const { dr } = this.#settings;
-    const channel = this.#random.pick(usable(this.#settings.channels, dr));
+  #transmit(session: Session, uplink: Uplink, tryNumber: number): Promise<Downlink | undefined> {
+    const channel = this.#random.pick(this.#mac.usableChannels());
+    const { settings } = this.#mac;
+    const { dr } = settings;
     const phyPayload = encodeUplink(session, uplink, { txDr: dr, txCh: channel });
     return new Promise((resolve) => {
       let accepted: Downlink | undefined;
@@ -286,7 +268,7 @@ export class Device {
       };
       const flight = exchange(
         this.#radio,
-        this.#settings,
+        settings,
         { phyPayload, channel, dr, isJoin: false },
         { heard, closed: () => resolve(accepted) },
       );
@@ -316,9 +298,7 @@ export class Device {
     }
     const { accepted } = received;
     this.#session = received.session;
-    this.#snr = frame.snr;
-    this.#adrAckCount = 0;
-    const { commands } = decodeNetworkCommands(accepted.commands);
+    const { names, facts } = this.#mac.accept(accepted.commands, frame.snr);
     const { fCnt: fCntDown, confirmed, ack, fPending, data } = accepted;
     this.#tell({
       is: "downlink",
@@ -327,56 +307,13 @@ export class Device {
       confirmed,
       ack,
       fPending,
-      commands: commands.map(({ name }) => name),
+      commands: names,
       rssi: frame.rssi,
       snr: frame.snr,
       ...(data === undefined ? {} : { data }),
     });
-    const context = {
-      region: this.#radio.region,
-      rules: rules[this.version],
-      battery: this.#options.battery ?? 255,
-      snr: this.#snr,
-    };
-    const outcome = answerCommands(this.#settings, commands, context);
-    this.#settings = outcome.settings;
-    // A downlink ends the repetition of sticky answers; new ones begin.
-    this.#answers = outcome.answers;
-    for (const fact of outcome.facts) {
-      if (fact.is === "rekey-confirmed") this.#rekeyPending = false;
-      if (fact.is === "reset-confirmed") this.#resetPending = false;
-      this.#tell(fact);
-    }
+    for (const fact of facts) this.#tell(fact);
     return accepted;
-  }
-
-  /** MAC commands for the next frame, as far as they fit beside the payload. Those that are not sticky go once. */
-  #fOptsFor(payloadLength: number): Uint8Array {
-    const room = (this.#radio.region.maxMacPayload[this.#settings.dr] ?? 0) - 8 - payloadLength;
-    if (room < 0) throw new RangeError(`${payloadLength} octets do not fit into DR${this.#settings.dr}`);
-    const minor = 1;
-    const standing = [
-      ...(this.#rekeyPending ? [deviceCommand("RekeyInd", minor)] : []),
-      ...(this.#resetPending ? [deviceCommand("ResetInd", minor)] : []),
-    ];
-    const fOpts = encodeDeviceCommands([...standing, ...this.#answers], Math.min(15, room));
-    this.#answers = this.#answers.filter(isSticky);
-    return fOpts;
-  }
-
-  /** Without any downlink for long, a device asks, then gets louder and slower step by step. TS001-1.0.4 §4.3.1.1 */
-  #countForAdr(): void {
-    const { adrAckLimit, adrAckDelay } = this.#settings;
-    this.#adrAckCount++;
-    const over = this.#adrAckCount - adrAckLimit;
-    if (over <= 0 || over % adrAckDelay !== 0) return;
-    if (this.#settings.txPowerIndex > 0) this.#settings = { ...this.#settings, txPowerIndex: 0 };
-    else this.#slowDown();
-  }
-
-  #slowDown(): void {
-    const dr = this.#settings.dr - 1;
-    if (dr >= 0 && usable(this.#settings.channels, dr).length > 0) this.#settings = { ...this.#settings, dr };
   }
 
   #followUp(downlinks: readonly Downlink[]): void {

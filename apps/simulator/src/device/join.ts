@@ -5,7 +5,9 @@ import { decodeJoinAccept, encodeJoinRequest, type JoinAccept } from "../frames.
 import { concat, equal, toWire, uintOctets } from "../octets.ts";
 import type { Random } from "../random.ts";
 import type { Region } from "../regions/index.ts";
+import { withCfList } from "./channels.ts";
 import type { Session } from "./session.ts";
+import type { Settings } from "./settings.ts";
 import { type MacVersion, rules } from "./versions.ts";
 
 /** `nwkKey` belongs to 1.1 devices only. */
@@ -67,6 +69,18 @@ export function openJoinAccept(
       nFCntDown: -1,
       aFCntDown: -1,
     },
+  };
+}
+
+/** What a device does with the accept's fields; a data rate that the region has not is passed over. */
+export function settingsAfterJoin(region: Region, settings: Settings, accept: JoinAccept): Settings {
+  const { rx1DrOffset, rx2Dr, rxDelay, cfList } = accept;
+  return {
+    ...settings,
+    rx1DrOffset,
+    rx2: region.rates[rx2Dr] === undefined ? settings.rx2 : { ...settings.rx2, dr: rx2Dr },
+    rxDelayS: rxDelay,
+    channels: cfList === undefined ? settings.channels : withCfList(region, settings.channels, cfList),
   };
 }
 

@@ -114,6 +114,13 @@ export function receiveDownlink(
   };
 }
 
+/** After an uplink that acknowledged `fCnt`: nothing waits, unless a newer confirmed downlink came meanwhile. */
+export function withoutAcknowledgement(session: Session, fCnt: number): Session {
+  if (session.toAcknowledge !== fCnt) return session;
+  const { toAcknowledge: _, ...rest } = session;
+  return rest;
+}
+
 function acknowledging({ toAcknowledge, ...session }: Session, confirmed: boolean, fCnt: number): Session {
   const waits = confirmed ? fCnt : toAcknowledge;
   return waits === undefined ? session : { ...session, toAcknowledge: waits };

@@ -1,5 +1,5 @@
 /** Plays a scenario against a server: gateways on real sockets, devices in one air, all on the machine's clock. */
-import { Device } from "../device/device.ts";
+import { Device, type DeviceMemory } from "../device/device.ts";
 import type { DeviceEvent } from "../device/events.ts";
 import { Gateway, type GatewayCounts, type GatewayEvent } from "../gateway/gateway.ts";
 import { RealClock } from "../radio/clock.ts";
@@ -8,6 +8,7 @@ import type { Position } from "../radio/propagation.ts";
 import { type Random, seededRandom } from "../random.ts";
 import { regions } from "../regions/index.ts";
 import type { DeviceCredentials } from "./credentials.ts";
+import type { Memories } from "./memory-file.ts";
 import { bayEvents, encodeBay } from "./parking-bay.ts";
 import { type Scenario, ScenarioError } from "./scenario.ts";
 
@@ -46,6 +47,8 @@ export type RunOptions = {
   /** In place of the scenario's own. */
   readonly speed?: number;
   readonly onEvent?: (event: RunEvent) => void;
+  /** What the devices remember from an earlier run, by DevEUI. New devices are added, and all are kept up to date. */
+  readonly memories?: Memories;
   /** Begins to stop when this many uplinks (frames, not repetitions) were sent; all windows are waited for. */
   readonly uplinks?: number;
 };
@@ -102,6 +105,11 @@ export async function runScenario({
   for (const gateway of gateways) gateway.on((event) => onEvent({ ...event, gateway: gateway.eui }));
   await Promise.all(gateways.map((gateway) => gateway.start()));
 
+  const remember = (devEui: string): DeviceMemory => {
+    const memory = options.memories?.get(devEui) ?? { devNonce: 0, joinNonce: -1 };
+    options.memories?.set(devEui, memory);
+    return memory;
+  };
   const devices = credentials.map(
     (one, i) =>
       new Device({
@@ -110,6 +118,7 @@ export async function runScenario({
         clock,
         medium,
         position: bayPosition(scenario, i),
+        memory: remember(one.devEui),
         random: random.fork(one.devEui),
         battery: 200 + (i % 50),
       }),
