@@ -5,11 +5,14 @@ import { once } from "node:events";
 import { Key } from "@trefoil/custody";
 import type { Config } from "@trefoil/service";
 import type { Address, Role } from "@trefoil/wire";
-import lora from "lora-packet";
+import loraPacketModule from "lora-packet";
 import { call } from "../src/admin/client.ts";
 import { createDevices, type DeviceKeys, type NewDevice } from "../src/commands/provision.ts";
 import { isolatedConfig, throwAwayFolder } from "../src/demo/setting.ts";
 import { type Network, type NetworkOptions, startNetwork } from "../src/supervisor/network.ts";
+
+/** lora-packet is CommonJS compiled from TypeScript: Node sees the class, the type checker the module. */
+const LoraPacket = loraPacketModule as unknown as typeof loraPacketModule.default;
 
 export type TestNetwork = {
   readonly dataDir: string;
@@ -118,20 +121,18 @@ export async function register(net: TestNetwork, applicationId: string, devices:
 /** The device's next uplink, as octets on the air. */
 export function nextUplink(device: AbpDevice, payload: Buffer, confirmed = false): Buffer {
   device.fCnt++;
-  return lora.default
-    .fromFields(
-      {
-        MType: confirmed ? "Confirmed Data Up" : "Unconfirmed Data Up",
-        DevAddr: Buffer.from(device.devAddr, "hex"),
-        FCtrl: { ADR: false, ADRACKReq: false, ACK: false, FPending: false },
-        FCnt: device.fCnt,
-        FPort: 1,
-        payload,
-      },
-      device.appSKey,
-      device.nwkSKey,
-    )
-    .getPHYPayload() as Buffer;
+  return LoraPacket.fromFields(
+    {
+      MType: confirmed ? "Confirmed Data Up" : "Unconfirmed Data Up",
+      DevAddr: Buffer.from(device.devAddr, "hex"),
+      FCtrl: { ADR: false, ADRACKReq: false, ACK: false, FPending: false },
+      FCnt: device.fCnt,
+      FPort: 1,
+      payload,
+    },
+    device.appSKey,
+    device.nwkSKey,
+  ).getPHYPayload() as Buffer;
 }
 
 /** A gateway on Semtech UDP. Keeps what the server asked it to transmit. */

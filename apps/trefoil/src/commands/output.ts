@@ -66,7 +66,7 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
       "right-mid": "",
       middle: "  ",
     },
-    style: { "padding-left": 0, "padding-right": 0, head: [] },
+    style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
   });
   for (const row of rows) grid.push(row.map(String));
   return grid.toString();
