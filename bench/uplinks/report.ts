@@ -89,8 +89,8 @@ async function withLoad(
       return outcome;
     };
     try {
-      const { outcome } = fixed
-        ? { outcome: await attempt(rate, seconds) }
+      const outcome = fixed
+        ? await attempt(rate, seconds)
         : await search(attempt, { from: rate, shortSeconds, longSeconds: seconds });
       return { outcome, memory: memory(loaded) };
     } finally {

@@ -12,22 +12,27 @@ export type SearchOptions = {
   readonly most?: number;
 };
 
-export async function search<Outcome extends { readonly sustained: boolean }>(
+/** `rate` is what was really sent: less than was asked for, where the load generator is at its own limit. */
+type Tried = { readonly sustained: boolean; readonly rate: number };
+
+export async function search<Outcome extends Tried>(
   attempt: Attempt<Outcome>,
   { from, shortSeconds, longSeconds, precision = 0.08, most = 200_000 }: SearchOptions,
-): Promise<{ readonly rate: number; readonly outcome: Outcome }> {
+): Promise<Outcome> {
   let good = 0;
   let bad = Number.POSITIVE_INFINITY;
   for (let rate = from; rate > good && rate < bad; rate = next(good, bad)) {
-    if ((await attempt(rate, shortSeconds)).sustained) good = rate;
-    else bad = rate;
+    const outcome = await attempt(rate, shortSeconds);
+    // Asked for more and sent no more: the generator's own limit.
+    if (!outcome.sustained || outcome.rate < 0.95 * rate || outcome.rate <= good) bad = rate;
+    if (outcome.sustained) good = Math.max(good, outcome.rate);
     if (good >= most || bad / good <= 1 + precision) break;
   }
   if (good === 0) throw new Error("not even one uplink per second was sustained");
   for (let rate = good; ; rate = Math.floor(rate * 0.9)) {
     if (rate < 1) throw new Error("no rate was sustained for long");
     const outcome = await attempt(rate, longSeconds);
-    if (outcome.sustained) return { rate, outcome };
+    if (outcome.sustained) return outcome;
   }
 }
 

@@ -12,7 +12,7 @@ describe("the search for the highest sustained rate", () => {
     const asked: string[] = [];
     const attempt = async (rate: number, seconds: number) => {
       asked.push(`${rate}/${seconds}`);
-      return { sustained: rate <= (seconds === 30 ? long : limit) };
+      return { rate, sustained: rate <= (seconds === 30 ? long : limit) };
     };
     return { attempt, asked };
   };
@@ -29,6 +29,11 @@ describe("the search for the highest sustained rate", () => {
     const { rate } = await search(attempt, options);
     expect(rate).toBeLessThanOrEqual(6_000);
     expect(asked.at(-1)).toBe(`${rate}/30`);
+  });
+
+  test("a generator at its own limit ends the search: what it could send counts", async () => {
+    const { rate } = await search(async (asked) => ({ rate: Math.min(asked, 3_000), sustained: true }), options);
+    expect(rate).toBe(3_000);
   });
 
   test("a target that sustains nothing is an error, not a figure", async () => {
