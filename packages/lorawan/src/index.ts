@@ -1,4 +1,8 @@
 /** The language of LoRaWAN: frames, keys, MAC commands, rules of each version. Pure: no sockets, disks, clocks or randomness. */
+export * from "./application-packages/clock-sync.ts";
+export * from "./application-packages/forward-error-correction.ts";
+export * from "./application-packages/fragmentation.ts";
+export * from "./application-packages/multicast-setup.ts";
 export * from "./class-b/beacon.ts";
 export * from "./class-b/ping-slot.ts";
 export * from "./crypto/data.ts";
@@ -22,10 +26,6 @@ export * from "./octets/hex.ts";
 export * from "./octets/identifiers.ts";
 export * from "./octets/net-id.ts";
 export * from "./octets/qr-code.ts";
-export * from "./packages/clock-sync.ts";
-export * from "./packages/forward-error-correction.ts";
-export * from "./packages/fragmentation.ts";
-export * from "./packages/multicast-setup.ts";
 export * from "./regions/index.ts";
 export * from "./relay/forward.ts";
 export * from "./versions.ts";

@@ -1,6 +1,7 @@
 /** Frames of every kind, for properties. */
 import fc from "fast-check";
 import type { CFList, DevAddr, DevEui, Frame, JoinAcceptFields, JoinEui, NetId } from "../src/index.ts";
+import { hzFromRaw } from "../src/octets/frequency.ts";
 
 const hexText = <T extends string>(digits: number): fc.Arbitrary<T> =>
   fc
@@ -66,10 +67,7 @@ export const aFrame: fc.Arbitrary<Frame> = fc.oneof(
 const cfList: fc.Arbitrary<CFList> = fc.oneof(
   fc.record({
     type: fc.constant(0 as const),
-    frequencies: fc.array(
-      fc.nat(0xffffff).map((raw) => raw * 100),
-      { minLength: 5, maxLength: 5 },
-    ),
+    frequencies: fc.array(fc.nat(0xffffff).map(hzFromRaw), { minLength: 5, maxLength: 5 }),
   }),
   fc.record({ type: fc.constant(1 as const), channelMasks: fc.array(u16, { minLength: 7, maxLength: 7 }) }),
 );

@@ -229,6 +229,7 @@ describe("frame counters (TS001-1.0.4 §4.3.1.5)", () => {
       }),
     );
     expect(lorawan.reconstructFCnt(0, 5)).toBe(5);
+    expect(lorawan.reconstructFCnt(0x30005, 5)).toBe(0x30005);
     expect(lorawan.reconstructFCnt(0x1fffe + 1, 0)).toBe(0x20000);
     expect(lorawan.reconstructFCnt(0xffffffff, 0xfffe)).toBeUndefined();
     expect(lorawan.reconstructFCnt(2 ** 32, 0)).toBeUndefined();

@@ -4,6 +4,7 @@
  *
  * Spec: TS001-1.0.4 §6.2.6; LoRaWAN 1.1 §6.2.3; CFList: RP002-1.0.4
  */
+import { hzFromRaw, rawFromHz } from "../octets/frequency.ts";
 import { type DevAddr, type NetId, readDevAddr, readNetId, writeIdentifier } from "../octets/identifiers.ts";
 import { readU16, readU24, writeUint } from "../octets/wire.ts";
 import { type Refused, refuse } from "./refusal.ts";
@@ -57,7 +58,7 @@ export function decodeJoinAcceptFields(octets: Uint8Array): JoinAcceptFields | R
 }
 
 function decodeCFList(octets: Uint8Array): CFList | Refused {
-  if (octets[15] === 0) return { type: 0, frequencies: [0, 3, 6, 9, 12].map((at) => readU24(octets, at) * 100) };
+  if (octets[15] === 0) return { type: 0, frequencies: [0, 3, 6, 9, 12].map((at) => hzFromRaw(readU24(octets, at))) };
   if (octets[15] !== 1) return refuse("join-accept/cflist-type");
   if (octets[14] !== 0) return refuse("join-accept/rfu");
   return { type: 1, channelMasks: [0, 2, 4, 6, 8, 10, 12].map((at) => readU16(octets, at)) };
@@ -80,9 +81,15 @@ function encodeCFList(cfList: CFList, octets: Uint8Array): void {
   octets[15] = cfList.type;
   if (cfList.type === 0) {
     if (cfList.frequencies.length > 5) throw new RangeError("a CFList has room for 5 frequencies");
-    for (const [i, hz] of cfList.frequencies.entries()) writeUint(octets, 3 * i, 3, hz / 100);
+    for (const [i, hz] of cfList.frequencies.entries()) writeFrequency(octets, 3 * i, hz);
   } else {
     if (cfList.channelMasks.length > 7) throw new RangeError("a CFList has room for 7 masks");
     for (const [i, mask] of cfList.channelMasks.entries()) writeUint(octets, 2 * i, 2, mask);
   }
+}
+
+function writeFrequency(octets: Uint8Array, at: number, hz: number): void {
+  const raw = rawFromHz(hz);
+  if (hzFromRaw(raw) !== hz) throw new RangeError(`${hz} Hz cannot be said in a CFList`);
+  writeUint(octets, at, 3, raw);
 }

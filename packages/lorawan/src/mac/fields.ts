@@ -2,6 +2,7 @@
  * Values packed into octets, described by where each one sits. One description gives the type, the reader and the
  * writer, so they cannot drift apart. Bit 0 is the lowest bit of the first octet, as on the air; a field has at most 46 bits.
  */
+import { hzFromRaw, rawFromHz } from "../octets/frequency.ts";
 import { type DevAddr, readDevAddr, writeIdentifier } from "../octets/identifiers.ts";
 
 export type Field<T> = {
@@ -55,14 +56,8 @@ export const int = (at: number, width: number): Field<number> =>
     (raw) => (raw < 2 ** (width - 1) ? raw : raw - 2 ** width),
     (value) => (value < 0 ? value + 2 ** width : value),
   );
-/** Three octets that count 100 Hz; the value is in Hz. */
-export const frequency = (at: number): Field<number> =>
-  bits(
-    at,
-    24,
-    (raw) => raw * 100,
-    (hz) => hz / 100,
-  );
+/** Three octets; the value is in Hz. */
+export const frequency = (at: number): Field<number> => bits(at, 24, hzFromRaw, rawFromHz);
 /** The raw number counts `step` from `first`: levels in dB and dBm. */
 export const level = (at: number, width: number, first: number, step: 1 | -1): Field<number> =>
   bits(

@@ -103,6 +103,109 @@ describe("every command reads back, and cut off it is no command", () => {
   });
 });
 
+/**
+ * What the octets of published.json mean: the values are those of the same source (chirpstack, lrwn/src/maccommand.rs),
+ * under the specification's names.
+ */
+const meanings: readonly [direction: "up" | "down", hex: string, values: Record<string, unknown>][] = [
+  ["up", "0101", { minor: 1 }],
+  ["down", "020a0f", { margin: 10, gwCnt: 15 }],
+  ["down", "0312040045", { dataRate: 1, txPower: 2, chMask: 4, chMaskCntl: 4, nbTrans: 5 }],
+  ["up", "0301", { channelMaskAck: true, dataRateAck: false, powerAck: false }],
+  ["up", "0302", { channelMaskAck: false, dataRateAck: true, powerAck: false }],
+  ["down", "040d", { maxDutyCycle: 13 }],
+  ["down", "053b010204", { frequency: 26_265_700, rx2DataRate: 11, rx1DrOffset: 3 }],
+  ["up", "0505", { channelAck: true, rx2DataRateAck: false, rx1DrOffsetAck: true }],
+  ["up", "06ff1e", { battery: 255, snr: 30 }],
+  ["up", "067f3f", { battery: 127, snr: -1 }],
+  ["down", "07030102045a", { chIndex: 3, frequency: 26_265_700, maxDr: 5, minDr: 10 }],
+  ["down", "070350deb750", { chIndex: 3, frequency: 2_410_000_000, maxDr: 5, minDr: 0 }],
+  ["up", "0701", { channelFrequencyOk: true, dataRateRangeOk: false }],
+  ["down", "080f", { delay: 15 }],
+  ["down", "091f", { uplinkDwellTime: true, downlinkDwellTime: false, maxEirp: 15 }],
+  ["down", "092f", { uplinkDwellTime: false, downlinkDwellTime: true, maxEirp: 15 }],
+  ["down", "0a01107a84", { chIndex: 1, frequency: 868_200_000 }],
+  ["up", "0a01", { channelFrequencyOk: true, uplinkFrequencyExists: false }],
+  ["down", "0caf", { limitExp: 10, delayExp: 15 }],
+  ["down", "0d0100000002", { seconds: 1, fraction: 2 }],
+  ["down", "0e251c", { period: 3, maxRetries: 4, rejoinType: 2, dataRate: 5 }],
+  ["down", "0fef", { maxTimeN: 14, maxCountN: 15 }],
+  ["up", "1003", { periodicity: 3 }],
+  ["down", "1128768405", { frequency: 868_100_000, dataRate: 5 }],
+  ["up", "1101", { channelFrequencyOk: true, dataRateOk: false }],
+  ["down", "13287684", { frequency: 868_100_000 }],
+  ["up", "2002", { class: 2 }],
+  [
+    "down",
+    "40a52c287684",
+    {
+      startStop: 1,
+      cadPeriodicity: 3,
+      defaultChIdx: 0,
+      secondChIdx: 1,
+      secondChDr: 4,
+      secondChAckOffset: 5,
+      secondChFreq: 868_100_000,
+    },
+  ],
+  [
+    "up",
+    "4015",
+    {
+      secondChFreqAck: true,
+      secondChAckOffsetAck: false,
+      secondChDrAck: true,
+      secondChIdxAck: false,
+      defaultChIdxAck: true,
+      cadPeriodicityAck: false,
+    },
+  ],
+  [
+    "down",
+    "410ba57e287684",
+    {
+      secondChFreq: 868_100_000,
+      secondChAckOffset: 5,
+      secondChDr: 4,
+      secondChIdx: 1,
+      backOff: 63,
+      relayModeActivation: 2,
+      smartEnableLevel: 3,
+    },
+  ],
+  ["up", "410d", { secondChFreqAck: true, secondChDrAck: false, secondChIdxAck: true, backOffAck: true }],
+  ["down", "42b00102020304050607080807060504030201", { filterListIdx: 3, filterListAction: 1 }],
+  ["up", "4202", { filterListActionAck: false, filterListLenAck: true, combinedRulesAck: false }],
+  [
+    "down",
+    "4303bc040302018000000001020304050607080102030405060708",
+    { uplinkListIdx: 3, reloadRate: 60, bucketSize: 2, devAddr: "01020304", wFCnt: 128 },
+  ],
+  ["down", "4413", { uplinkListIdx: 3, ctrlUplinkAction: 1 }],
+  ["up", "440180000000", { uplinkListIdxAck: true, wFCnt: 128 }],
+  [
+    "down",
+    "45642dd438da",
+    {
+      overallReloadRate: 100,
+      globalUplinkReloadRate: 90,
+      notifyReloadRate: 80,
+      joinReqReloadRate: 70,
+      resetLimitCounter: 3,
+      overallLimitSize: 2,
+      globalUplinkLimitSize: 2,
+      notifyLimitSize: 1,
+      joinReqLimitSize: 3,
+    },
+  ],
+  ["up", "46040302012a0d", { devAddr: "01020304", worSnr: -10, worRssi: -120 }],
+];
+test.each(meanings)("%s %s", (direction, hex, values) => {
+  const [first] =
+    direction === "up" ? decodeUplinkCommands(octets(hex)).commands : decodeDownlinkCommands(octets(hex)).commands;
+  expect(first).toMatchObject(values);
+});
+
 describe("streams (TS001-1.0.4 §5)", () => {
   test("commands follow each other without lengths", () => {
     const stream = octets("02 0307 060022 0d");
@@ -184,7 +287,7 @@ describe("values", () => {
   });
 });
 
-test("TS004-2.0.0: parity lines and coded fragments", () => {
+test("TS004-2.0.0: parity lines, coded fragments, MIC of the block", () => {
   const line = (n: number, m: number, version: lorawan.FecVersion) =>
     lorawan.parityLine(n, m, version).map(Number).join("");
   expect([line(1, 10, 1), line(1, 10, 2), line(1, 16, 2)]).toEqual(["0010010000", "0111010001", "1110110000100101"]);
@@ -195,4 +298,7 @@ test("TS004-2.0.0: parity lines and coded fragments", () => {
     "5455565758596a6b7c7d",
     "00013a3b44457e7f6869",
   ]);
+  const key = lorawan.deriveDataBlockIntKey(octets("0302030405060708090a0b0c0d0e0f10"));
+  const block = { sessionCnt: 7, fragIndex: 1, descriptor: octets("01020304") };
+  expect(toHex(lorawan.dataBlockMic(key, block, data))).toBe("85dc6853");
 });

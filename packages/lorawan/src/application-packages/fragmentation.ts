@@ -4,8 +4,11 @@
  *
  * Spec: TS004-1.0.0, TS004-2.0.0
  */
+import { cmac4 } from "../crypto/join.ts";
+import type { KeySchedule } from "../crypto/key-schedule.ts";
 import { bitSet, flag, octetsAt, uint } from "../mac/fields.ts";
 import { type Command, command, commandCodec, type Row } from "../mac/table.ts";
+import { writeUint } from "../octets/wire.ts";
 
 export const fragmentationFPort = 201;
 
@@ -102,3 +105,22 @@ export const fragmentation1Uplink = commandCodec(fragmentation1UplinkCommands);
 export const fragmentation1Downlink = commandCodec(fragmentation1DownlinkCommands);
 export const fragmentation2Uplink = commandCodec(fragmentation2UplinkCommands);
 export const fragmentation2Downlink = commandCodec(fragmentation2DownlinkCommands);
+
+/** What the MIC of a data block binds besides it. `descriptor` as in FragSessionSetupReq, 4 octets. */
+export type DataBlock = { readonly sessionCnt: number; readonly fragIndex: number; readonly descriptor: Uint8Array };
+
+/** MIC of TS004-2.0.0 over a whole block without its padding. The key comes from `deriveDataBlockIntKey`. */
+export function dataBlockMic(
+  dataBlockIntKey: Uint8Array | KeySchedule,
+  block: DataBlock,
+  data: Uint8Array,
+): Uint8Array {
+  const message = new Uint8Array(16 + data.length);
+  message[0] = 0x49;
+  writeUint(message, 1, 2, block.sessionCnt);
+  writeUint(message, 3, 1, block.fragIndex);
+  message.set(block.descriptor, 4);
+  writeUint(message, 12, 4, data.length);
+  message.set(data, 16);
+  return cmac4(dataBlockIntKey, message);
+}
