@@ -9,13 +9,12 @@ export type {
   ProcessConfig,
 } from "./config/sections.ts";
 export { AdminRefusal } from "./life/admin.ts";
+export type { Context, Definition } from "./life/definition.ts";
 export { type Check, listening } from "./life/http.ts";
 export { becomeUser, type Identity } from "./life/identity.ts";
 export { describeError, type Limited, type Log, rateLimited } from "./life/log.ts";
 export { openVaultPipe, serve } from "./life/serve.ts";
-export type { Context, Definition } from "./life/service.ts";
 export { type ConnectedLink, type ConnectOptions, connectLink } from "./link/connect.ts";
-export { type Link, type LinkLimits, linkLimits, type RequestOptions } from "./link/connection.ts";
 export {
   connectHttps,
   type HttpsAnswer,
@@ -25,6 +24,7 @@ export {
   type HttpsRequest,
   listenHttps,
 } from "./link/https.ts";
+export { type Link, type LinkLimits, linkLimits, type RequestOptions } from "./link/link.ts";
 export { type LinkListener, type ListenOptions, listenLink } from "./link/listen.ts";
 export { checker, type Method, type Methods, method } from "./link/method.ts";
 export { loadTls, type Peer, type Station, type TlsMaterial } from "./link/tls.ts";

@@ -10,9 +10,10 @@ import { Registry } from "prom-client";
 import { type Ca, issueCertificate, makeCa, makeServerKeyAndCsr } from "./certificates.ts";
 import { defaultConfig } from "./config/load.ts";
 import { configFor, type ProcessConfig } from "./config/sections.ts";
+import type { Definition } from "./life/definition.ts";
 import type { Failed } from "./life/failures.ts";
 import { openLog } from "./life/log.ts";
-import { type Definition, prepareService, type Running } from "./life/service.ts";
+import { prepareService, type Running } from "./life/service.ts";
 import { loadTls, type Station } from "./link/tls.ts";
 
 export type TestNetwork = {

@@ -4,10 +4,12 @@ import { checkOps, memoryOf, type Op, packBatch } from "./batch.ts";
 import { type Failure, faultOf } from "./failures.ts";
 import { Fault } from "./fault.ts";
 import { nextBatchIn, type Pace } from "./group.ts";
-import type { Committed } from "./store.ts";
 import type { FromWorker, ToWorker } from "./worker.ts";
 
 export type { Pace } from "./group.ts";
+
+/** The number of changed rows: for each op, for each of its rows. */
+export type Committed = { readonly changes: number[][] };
 
 type Unit = {
   readonly ops: readonly Op[];

@@ -1,9 +1,9 @@
 /** SQLite behind a small port: group commit in a worker thread, reads on the main thread. The only package that imports `node:sqlite`. */
 export { applicationIds } from "./application-ids.ts";
 export type { Op, Param, Row } from "./batch.ts";
+export type { Committed } from "./committer.ts";
 export { Fault, type FaultDetails, type FaultFields, type Retry } from "./fault.ts";
 export {
-  type Committed,
   type OpenOptions,
   openStore,
   type PreparedStore,

@@ -3,7 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 import type { Role } from "@trefoil/wire";
 import type { Op, Param } from "./batch.ts";
-import { Committer, type Pace } from "./committer.ts";
+import { type Committed, Committer, type Pace } from "./committer.ts";
 import { failureOf, faultOf } from "./failures.ts";
 import { Fault } from "./fault.ts";
 import { openForReading, versionOf } from "./migrate.ts";
@@ -21,9 +21,6 @@ export type OpenOptions<Name extends string> = StoreDefinition<Name> & {
   /** Most database pages of 4 KiB: commits beyond are refused with `store/full`. */
   readonly maxPages?: number;
 };
-
-/** The number of changed rows: for each op, for each of its rows. */
-export type Committed = { readonly changes: number[][] };
 
 /** A prepared query on the read-only connection. `get` and `all` are synchronous. */
 export type Query<Row> = {

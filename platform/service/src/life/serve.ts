@@ -4,10 +4,11 @@
  */
 import { Socket } from "node:net";
 import type { Boot, FromChild, Role, ToChild } from "@trefoil/wire";
+import type { Definition } from "./definition.ts";
 import { failureOfStart } from "./failures.ts";
 import { becomeUser } from "./identity.ts";
 import { describeError, type Log } from "./log.ts";
-import { type Definition, prepareService, type Running } from "./service.ts";
+import { prepareService, type Running } from "./service.ts";
 
 /** The supervisor kills after eight seconds. */
 const longestStopMs = 7_000;

@@ -3,15 +3,8 @@ import { connect, type TLSSocket } from "node:tls";
 import { Fault } from "@trefoil/store";
 import type { Address, Role } from "@trefoil/wire";
 import { rateLimited } from "../life/log.ts";
-import {
-  down,
-  type Link,
-  type LinkLimits,
-  linkLimits,
-  openConnection,
-  pingMethod,
-  type RequestOptions,
-} from "./connection.ts";
+import { openConnection } from "./connection.ts";
+import { down, type Link, type LinkLimits, linkLimits, pingMethod, type RequestOptions } from "./link.ts";
 import type { Methods } from "./method.ts";
 import { clientTls, peerOfSocket, type Station } from "./tls.ts";
 

@@ -4,8 +4,9 @@ import { type Address, frameKind, mayCall, type Role } from "@trefoil/wire";
 import { listening } from "../life/http.ts";
 import { rateLimited } from "../life/log.ts";
 import { admit, refusals } from "./admit.ts";
-import { type Link, type LinkLimits, linkLimits, openConnection } from "./connection.ts";
+import { openConnection } from "./connection.ts";
 import { encodeFrames, outgoing } from "./frame.ts";
+import { type Link, type LinkLimits, linkLimits } from "./link.ts";
 import type { Methods } from "./method.ts";
 import { type Station, serverTls } from "./tls.ts";
 

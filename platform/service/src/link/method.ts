@@ -1,7 +1,7 @@
 /** What one side lets the other ask: a table of methods, each with the schema that its bodies must have. */
 import type { Static, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
-import type { Link } from "./connection.ts";
+import type { Link } from "./link.ts";
 
 export type Method = {
   /** Undefined when the body is of the schema, else where it is not: "/receptions/0/hz must be integer". */
