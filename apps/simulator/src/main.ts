@@ -85,7 +85,8 @@ async function run(path: string | undefined, options: Record<string, string | bo
   const interruptGraceMs = 2_500;
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void playing.stop(interruptGraceMs));
   const counts = await playing.done;
-  print(toLine({ is: "summary", ...counts, gateways: gatewayTotals(playing.gateways) }));
+  const stalledMs = Math.round(playing.clock.stalledUs / 1000);
+  print(toLine({ is: "summary", ...counts, stalledMs, gateways: gatewayTotals(playing.gateways) }));
 }
 
 async function main(): Promise<void> {

@@ -167,7 +167,7 @@ describe("the command line", () => {
     expect(summary?.is).toBe("summary");
     expect(summary?.joins).toBe(lines.filter(({ is }) => is === "joined").length);
     expect(summary?.joinRequests).toBe(lines.filter(({ is }) => is === "join-request").length);
-  }, 30_000);
+  }, 90_000);
 
   test("a memory file that is not there is empty, and one that is damaged is refused", () => {
     expect(readMemories(join(folder, "nothing.json")).size).toBe(0);
@@ -194,5 +194,5 @@ describe("the command line", () => {
       expect(stderr).toContain(message);
       expect(stderr).not.toContain("    at ");
     }
-  });
+  }, 60_000);
 });

@@ -39,5 +39,6 @@ test("a process that was stopped stops its world's clock with it", async () => {
   const ended = await done.promise;
   // The 60 ms of standing still are not part of the world's 100 ms.
   expect(ended - began).toBeGreaterThanOrEqual(150);
+  expect(clock.stalledUs).toBeGreaterThanOrEqual(55_000);
   clock.close();
 });

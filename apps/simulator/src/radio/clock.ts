@@ -68,6 +68,8 @@ const swap = (heap: Entry[], i: number, j: number) => ([heap[i], heap[j]] = [hea
 export class RealClock implements Clock {
   readonly #queue = new EventQueue();
   readonly #stallUs: number;
+  /** How long the world has stood still because the process did. */
+  stalledUs = 0;
   #behind = 0;
   #current: number | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -118,7 +120,10 @@ export class RealClock implements Clock {
     try {
       const due = this.#queue.peek();
       const late = due === undefined ? 0 : this.#real() - due.at;
-      if (late > this.#stallUs) this.#behind += late;
+      if (late > this.#stallUs) {
+        this.#behind += late;
+        this.stalledUs += late;
+      }
       for (let next = this.#queue.peek(); next !== undefined && next.at <= this.#real(); next = this.#queue.peek()) {
         this.#queue.pop();
         this.#current = next.at;

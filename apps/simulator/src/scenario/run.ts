@@ -57,6 +57,7 @@ export type Run = {
   readonly devices: readonly Device[];
   readonly gateways: readonly Gateway[];
   readonly medium: Medium;
+  readonly clock: RealClock;
   /** Settles when the run has ended: by `stop` or by the number of uplinks. */
   readonly done: Promise<RunCounts>;
   /** No new messages; what is on its way is finished, for at most `graceMs`. */
@@ -182,7 +183,7 @@ export async function runScenario({
     clock.at(clock.now() + own.next() * scenario.devices.switchOnSeconds * 1e6, () => void track(persist()));
   });
 
-  return { counts, devices, gateways, medium, done, stop: (graceMs = usualGraceMs) => finish(graceMs) };
+  return { counts, devices, gateways, medium, clock, done, stop: (graceMs = usualGraceMs) => finish(graceMs) };
 }
 
 function bayPosition({ devices: { grid } }: Scenario, i: number): Position {
