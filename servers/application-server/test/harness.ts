@@ -16,11 +16,14 @@ import {
 import { cryptFrmPayload, KeySchedule } from "@trefoil/lorawan";
 import { type ConnectedLink, connectLink, method } from "@trefoil/service";
 import { type InProcess, makeTestNetwork, startInProcess, type TestNetwork } from "@trefoil/service/testing";
-import type { Address, ApplicationDevice, Events, NetworkEvent } from "@trefoil/wire";
+import type { Address, ApplicationDevice, Events, NetworkEvent, RxMetadata } from "@trefoil/wire";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import Type from "typebox";
 import { definition } from "../src/definition.ts";
 
+/** RSA keys take a second to make: one for all tests of a file. */
+const sealing = makeSealingKeyPair();
+export const sealingPublicKey: string = sealing.published.publicKey;
 export const kek: LabelledKek = { label: "as/test", key: makeKey("KEK", 32) };
 
 export type Answers = {
@@ -31,7 +34,7 @@ export async function makeFolder(): Promise<TestNetwork> {
   const network = await makeTestNetwork("application-server", "network-server");
   const folder = network.dataDir("application-server");
   writeFileSync(join(folder, "kek.key"), encodeKekFile(kek));
-  writeFileSync(join(folder, "sealing.key"), encodeSealingKey(makeSealingKeyPair().privateKey));
+  writeFileSync(join(folder, "sealing.key"), encodeSealingKey(sealing.privateKey));
   return network;
 }
 
@@ -65,6 +68,10 @@ export class FakeNetworkServer {
     await this.link.request("events", batch);
     return batch;
   }
+  /** It is the same network-server still. */
+  continue(former: FakeNetworkServer): void {
+    this.#sequence = former.#sequence;
+  }
   resend(batch: Events): Promise<unknown> {
     return this.link.request("events", batch);
   }
@@ -82,6 +89,16 @@ export class FakeDevice {
   sessionKeyId: string;
   key: Key<"AppSKey"> = makeKey("AppSKey");
   fCntUp = 0;
+  readonly rxMetadata: RxMetadata = {
+    gateway: "0016c001ff10a235",
+    gatewayId: "roof",
+    rssi: -57,
+    snr: 9.5,
+    channel: 2,
+    concentratorTime: "7251234567",
+    receivedAt: 1_764_000_000_123,
+    trust: "none",
+  };
 
   constructor(n: number) {
     this.devEui = `00112233445566${n.toString(16).padStart(2, "0")}`;
@@ -93,7 +110,7 @@ export class FakeDevice {
   registration(applicationId: string): ApplicationDevice {
     return { applicationId, deviceId: this.deviceId, devEui: this.devEui, joinEui: this.joinEui };
   }
-  abp(applicationId: string, publicKey: string): ApplicationDevice {
+  abp(applicationId: string, publicKey = sealingPublicKey): ApplicationDevice {
     const { devAddr, sessionKeyId, devEui, joinEui } = this;
     const receiver = parseReceiver(publicKey);
     if (receiver === undefined) throw new Error("no receiver");
@@ -123,18 +140,7 @@ export class FakeDevice {
       dataRate: "SF7BW125",
       codingRate: "4/5",
       airtimeMs: 56.576,
-      rxMetadata: [
-        {
-          gateway: "0016c001ff10a235",
-          gatewayId: "roof",
-          rssi: -57,
-          snr: 9.5,
-          channel: 2,
-          concentratorTime: "7251234567",
-          receivedAt: 1_764_000_000_123,
-          trust: "none",
-        },
-      ],
+      rxMetadata: [this.rxMetadata],
       ...change,
     };
   }
@@ -165,6 +171,19 @@ export class FakeDevice {
   }
 }
 
+/** Resolves when `isSo`; looks whenever something may have happened. The test's own time limit ends it. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+/** The value of one line of /metrics. */
+export async function metric(running: Pick<InProcess, "listeners">, line: string): Promise<number> {
+  const { host, port } = running.listeners.http as Address;
+  const text = await (await fetch(`http://${host}:${port}/metrics`)).text();
+  const found = text.split("\n").find((one) => one.startsWith(`${line} `));
+  return found === undefined ? 0 : Number(found.slice(line.length + 1));
+}
+
 export type AdminAnswer = { readonly status: number; readonly body: never };
 export function admin(network: TestNetwork, verb: string, path: string, body?: unknown): Promise<AdminAnswer> {
   const socketPath = join(network.dataDir("application-server"), "admin.sock");
@@ -193,6 +212,7 @@ export type Message = {
   readonly json: Record<string, never>;
   readonly qos: number;
   readonly dup: boolean;
+  readonly packetId: number | undefined;
 };
 
 /** The clear text of an uplink. */
@@ -216,8 +236,8 @@ export class Subscriber {
       ...options,
     });
     this.client.on("error", () => undefined);
-    this.client.on("message", (topic, payload, { qos, dup }) => {
-      this.messages.push({ topic, json: JSON.parse(payload.toString()), qos, dup });
+    this.client.on("message", (topic, payload, { qos, dup, messageId: packetId }) => {
+      this.messages.push({ topic, json: JSON.parse(payload.toString()), qos, dup, packetId });
       for (const look of this.#waiting.splice(0)) look();
     });
   }

@@ -94,7 +94,7 @@ export class Sender {
         const offer = this.#offer(item, item.counter as Counter);
         if (offer === undefined) return this.#uncount(item);
         const offered = await ask<Offered>("downlink.offer", offer);
-        return this.#offered(item, offered);
+        return this.#offered(item, offered, ask);
       }
       case "offered":
       case "sent":
@@ -147,7 +147,7 @@ export class Sender {
     return { ...this.#reserve(item), sessionKeyId, fCntDown, frmPayload: octets.toString("base64"), more };
   }
 
-  async #offered(item: Item, answer: Offered): Promise<boolean> {
+  async #offered(item: Item, answer: Offered, ask: Ask): Promise<boolean> {
     if (item.state !== "counted") return true;
     if (answer.result === "accepted") {
       item.state = "offered";
@@ -156,7 +156,12 @@ export class Sender {
       return false;
     }
     if (vain.has(answer.code)) return this.#fail(item, answer.code);
-    return this.#uncount(item);
+    // Perhaps it was accepted before a restart, and sent: only what surely never goes out may get another counter.
+    const withdrawn = await this.#askToWithdraw(item.device, [item], ask);
+    if (item.state !== "counted") return true;
+    if (withdrawn.has(item.queueId)) return this.#uncount(item);
+    item.state = "offered"; // Its event is on the way.
+    return false;
   }
 
   /** Its counter stays used; it needs another one. */
@@ -178,11 +183,9 @@ export class Sender {
   }
 
   async #withdraw(item: Item, ask: Ask): Promise<boolean> {
-    const { queue, store, log, devices } = this.#ports;
+    const { queue, store, log } = this.#ports;
     const items = queue.of(item.device).filter(({ state }) => state === "withdrawing");
-    const devEui = devices.devEui(item.device);
-    const body: Withdraw = { devEui, queueIds: items.map(({ queueId }) => queueId) };
-    const withdrawn = new Set((await ask<Withdrawn>("downlink.withdraw", body)).queueIds);
+    const withdrawn = await this.#askToWithdraw(item.device, items, ask);
     // What could not be withdrawn has been sent: its event is on the way, and needs the row.
     const gone = items.filter(({ queueId }) => withdrawn.has(queueId)).map(({ queueId }) => [queueId]);
     const sent = items.filter(({ queueId }) => !withdrawn.has(queueId)).map(({ queueId }) => [queueId, log.next]);
@@ -192,6 +195,12 @@ export class Sender {
     ]);
     for (const each of items) queue.remove(each);
     return true;
+  }
+
+  async #askToWithdraw(device: number, items: readonly Item[], ask: Ask): Promise<ReadonlySet<string>> {
+    const devEui = this.#ports.devices.devEui(device);
+    const body: Withdraw = { devEui, queueIds: items.map(({ queueId }) => queueId) };
+    return new Set((await ask<Withdrawn>("downlink.withdraw", body)).queueIds);
   }
 
   #failed(error: unknown): void {
