@@ -30,6 +30,7 @@ const project = fileURLToPath(new URL("../../../", import.meta.url));
 export const netIds = { ours: "000013", theirs: "600021" } as const;
 export type Network = keyof typeof netIds;
 
+type Server = Pick<InProcess, "listeners" | "lines" | "giveVaultPipe" | "stop"> & { readonly kill?: TestChild["kill"] };
 export type Answer = { readonly status: number; readonly body: unknown };
 export type Setting = Awaited<ReturnType<typeof makeSetting>>;
 
@@ -69,8 +70,9 @@ export async function makeSetting() {
   ];
 
   let vault: TestChild | undefined;
-  let server: InProcess | undefined;
-  const running = () => server as InProcess;
+  let server: Server | undefined;
+  const running = () => server as Server;
+  const config = { network: { ...network.boot("join-server").config.network, netId: netIds.ours } };
 
   async function startVault() {
     vault = startChild(`${vaultSource}main.ts`, network.boot("vault"), fence);
@@ -78,11 +80,27 @@ export async function makeSetting() {
     server?.giveVaultPipe(vault.process.stdio[4] as Socket);
   }
   async function startServer() {
-    server = await startInProcess(
-      joinServer,
-      network.boot("join-server", { network: { ...network.boot("join-server").config.network, netId: netIds.ours } }),
-    );
+    server = await startInProcess(joinServer, network.boot("join-server", config));
     if (vault) server.giveVaultPipe(vault.process.stdio[4] as Socket);
+  }
+  /** As a process of its own, to be killed. */
+  async function startServerProcess() {
+    const child = startChild(
+      fileURLToPath(new URL("../src/main.ts", import.meta.url)),
+      network.boot("join-server", config),
+    );
+    const giveVaultPipe = (pipe: Socket) => {
+      if (child.process.connected) child.process.send({ vaultPipe: true }, pipe);
+    };
+    server = {
+      listeners: await child.ready,
+      lines: [],
+      giveVaultPipe,
+      stop: async () => void (await child.stop()),
+      kill: child.kill,
+    };
+    if (vault) giveVaultPipe(vault.process.stdio[4] as Socket);
+    await until(async () => (await http("/readyz")) === "ready\n");
   }
 
   const admin = (method: string, path: string, body?: unknown): Promise<Answer> => {
@@ -155,9 +173,24 @@ export async function makeSetting() {
   });
 
   return {
-    ...{ network, dataDir, vaultInfo, keks, admin, http, post, registerKeks, row, sealFor, startVault, startServer },
+    ...{
+      network,
+      dataDir,
+      vaultInfo,
+      keks,
+      admin,
+      http,
+      post,
+      registerKeks,
+      row,
+      sealFor,
+      startVault,
+      startServer,
+      startServerProcess,
+    },
     lines: () => running().lines,
     stopServer: () => running().stop(),
+    killServer: () => running().kill?.(),
     killVault: () => (vault as TestChild).kill(),
     end: async () => {
       await server?.stop();
@@ -180,6 +213,11 @@ function answered(asked: ReturnType<typeof httpRequest>, body: string | undefine
     });
     asked.end(body);
   });
+}
+
+/** Waits for as long as the test may take. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((done) => setTimeout(done, 5));
 }
 
 export type TestDevice = {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeOwnerKey } from "@trefoil/custody";
+import fc from "fast-check";
 import { afterAll, expect, it } from "vitest";
 import { block10, block11, blockOfDevice, type Derived } from "../src/blocks.ts";
 import { makeJoinAccept } from "../src/join.ts";
@@ -252,4 +253,32 @@ it("init is a process of its own, behind the permission model: an order in, publ
   const again = run({ dataDir, ownerPublicKey });
   expect([again.status, again.stdout]).toEqual([1, ""]);
   expect(again.stderr).toMatch(/there is a vault in .* already \(vault\/exists\)\n$/);
+});
+
+it("whatever comes over the pipe is answered or refused, and never throws", () => {
+  const ask = open(vaultDir);
+  const bugs: unknown[] = [];
+  const join = {
+    ...{
+      devEui: "0011223344556677",
+      joinEui: "70b3d57ed0000001",
+      netId: "000013",
+      asId: "as",
+      blobs: { AppKey: Buffer.alloc(24).toString("base64") },
+    },
+    ...{ joinRequest: "00".repeat(23), joinNonce: 1, devAddr: "26011bda", dlSettings: 0, rxDelay: 1 },
+  };
+  const value = fc.oneof(fc.anything(), fc.constantFrom("", "00", -1, 2 ** 53, Number.NaN, null, [], {}));
+  const near = fc
+    .record(Object.fromEntries(Object.keys(join).map((name) => [name, value])), { requiredKeys: [] })
+    .map((change) => ({ ...join, ...change }));
+  const body = fc.oneof(fc.anything(), near, fc.array(near, { maxLength: 3 }));
+  const method = fc.oneof(fc.constantFrom(...Object.keys(ask), "constructor", "__proto__"), fc.string());
+  fc.assert(
+    fc.property(fc.oneof(fc.anything(), fc.record({ id: fc.nat(), method, body })), (request) => {
+      answer(ask, request, (_, error) => bugs.push(error));
+    }),
+    { numRuns: 3_000 },
+  );
+  expect(bugs).toEqual([]);
 });
