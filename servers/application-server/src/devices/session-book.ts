@@ -2,13 +2,14 @@
  * Which session of a device counts, in memory and as rows to commit. A join makes a pending session; its first uplink makes
  * it the current one and ends the former (DESIGN §4). Keys of ended sessions stay in the store while the log has their uplinks.
  */
-import { type LabelledKek, openEnvelope, unwrapKey, wrapEnvelope } from "@trefoil/custody";
+import { type Key, type LabelledKek, openEnvelope, unwrapKey, wrapEnvelope } from "@trefoil/custody";
 import { type KeySchedule, KeyScheduleCache } from "@trefoil/lorawan";
 import type { Op, Store } from "@trefoil/store";
 import type { KeyEnvelope } from "@trefoil/wire";
 import type { HotStatement } from "../schema.ts";
 import { type DeviceTable, none } from "./device-table.ts";
 import { SessionTable } from "./session-table.ts";
+import { unwrapMany, wrappedOctets } from "./unwrap-many.ts";
 
 export type Ops = Op<HotStatement>[];
 type SessionRow = {
@@ -18,6 +19,9 @@ type SessionRow = {
   readonly app_s_key: Uint8Array;
   readonly is_current: number;
 };
+/** Keys that are unwrapped together. */
+const rowsAtOnce = 1_000;
+
 /** Undefined, or why the key cannot be used. */
 export type Refused = string | undefined;
 
@@ -25,7 +29,7 @@ export class SessionBook {
   readonly #devices: DeviceTable;
   readonly #store: Store<HotStatement>;
   readonly #kek: LabelledKek;
-  readonly #sessions: SessionTable;
+  readonly #sessions = new SessionTable();
   /** Of ended sessions whose uplinks somebody reads late. */
   readonly #ended = new KeyScheduleCache<string>(64);
 
@@ -33,11 +37,16 @@ export class SessionBook {
     this.#devices = devices;
     this.#store = store;
     this.#kek = kek;
-    this.#sessions = new SessionTable((wrapped) => kek.key.expose((octets) => unwrapKey(octets, wrapped)));
     const rows = store.read<SessionRow>(
       "SELECT device, session_key_id, kek_label, app_s_key, is_current FROM session WHERE ended_position IS NULL",
     );
-    for (const row of rows.iterate()) this.#load(row);
+    let some: SessionRow[] = [];
+    for (const row of rows.iterate()) {
+      if (some.push(row) < rowsAtOnce) continue;
+      this.#load(some);
+      some = [];
+    }
+    this.#load(some);
   }
 
   get size(): number {
@@ -50,22 +59,26 @@ export class SessionBook {
     if (known !== none && known === this.#devices.current(device)) return undefined; // It was told before.
     const opened = openEnvelope(this.#kek, envelope, "AppSKey");
     if (opened.result === "refused") return opened.code;
-    opened.key[Symbol.dispose]();
     const wrapped = Buffer.from(envelope.aesKey, "hex");
     ops.push({ statement: "insertSession", rows: [[device, sessionKeyId, envelope.kekLabel, wrapped]] });
     ops.push({ statement: "endPending", rows: [[device, sessionKeyId, position]] });
-    if (known === none) this.#setPending(device, this.#sessions.add(device, sessionKeyId, wrapped));
+    if (known === none)
+      this.#setPending(
+        device,
+        opened.key.expose((key) => this.#sessions.add(device, sessionKeyId, key)),
+      );
+    opened.key[Symbol.dispose]();
     return undefined;
   }
 
-  /** The rows of a personalised device's session. Call `load` when they are committed. */
-  wrap(device: number, sessionKeyId: string, key: Parameters<typeof wrapEnvelope>[1]): SessionRow {
+  /** The row of a personalised device's session. Call `load` when it is committed. */
+  wrap(device: number, sessionKeyId: string, key: Key<"AppSKey">): SessionRow {
     const { kekLabel, aesKey } = wrapEnvelope(this.#kek, key);
     const wrapped = Buffer.from(aesKey, "hex");
     return { device, session_key_id: sessionKeyId, kek_label: kekLabel, app_s_key: wrapped, is_current: 1 };
   }
   load(row: SessionRow): void {
-    this.#load(row);
+    this.#load([row]);
   }
 
   /** An uplink under this session: true where its key is known. */
@@ -111,12 +124,19 @@ export class SessionBook {
     this.#devices.setSessions(device, this.#devices.current(device), slot);
   }
 
-  #load({ device, session_key_id, kek_label, app_s_key, is_current }: SessionRow): void {
-    if (!this.#devices.has(device)) return;
-    const usable = kek_label === this.#kek.label ? app_s_key : new Uint8Array(0);
-    const slot = this.#sessions.add(device, session_key_id, usable);
-    if (is_current === 1) this.#devices.setSessions(device, slot, this.#devices.pending(device));
-    else this.#setPending(device, slot);
+  #load(rows: readonly SessionRow[]): void {
+    const wrapped = new Uint8Array(Math.max(rows.length, 3) * wrappedOctets);
+    for (const [n, { kek_label, app_s_key }] of rows.entries())
+      if (kek_label === this.#kek.label && app_s_key.length === wrappedOctets)
+        wrapped.set(app_s_key, n * wrappedOctets);
+    const keys = this.#kek.key.expose((kek) => unwrapMany(kek, wrapped));
+    for (const [n, { device, session_key_id, is_current }] of rows.entries()) {
+      if (!this.#devices.has(device)) continue;
+      const slot = this.#sessions.add(device, session_key_id, keys.key(n));
+      if (is_current === 1) this.#devices.setSessions(device, slot, this.#devices.pending(device));
+      else this.#setPending(device, slot);
+    }
+    keys.octets.fill(0);
   }
 
   #readEnded(id: string, device: number, sessionKeyId: string): KeySchedule | undefined {

@@ -1,3 +1,4 @@
+import { wrapKey } from "@trefoil/custody";
 import { KeySchedule } from "@trefoil/lorawan";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -5,6 +6,7 @@ import { DeviceTable, none } from "./device-table.ts";
 import { euiHigh, euiLow, lowerEui } from "./eui.ts";
 import { EuiIndex } from "./eui-index.ts";
 import { SessionTable } from "./session-table.ts";
+import { unwrapMany, wrappedOctets } from "./unwrap-many.ts";
 
 const eui = fc.stringMatching(/^[0-9a-f]{16}$/);
 
@@ -69,26 +71,48 @@ test("a device is found by its DevEUI with all that was said of it, and not afte
   expect(devices.has(7)).toBe(false);
 });
 
-test("a session's key is unwrapped once, at its first use; a removed one is wiped and its slot reused", () => {
-  let unwrapped = 0;
+test("a session's key is ready for use; a removed one is wiped and its slot reused", () => {
   const key = new Uint8Array(16).fill(7);
-  const sessions = new SessionTable((wrapped) => {
-    unwrapped++;
-    return wrapped[0] === 1 ? key.slice() : undefined;
-  });
-  const good = sessions.add(1, "a", new Uint8Array(24).fill(1));
-  const bad = sessions.add(2, "b", new Uint8Array(24).fill(2));
-  expect(unwrapped).toBe(0);
+  const sessions = new SessionTable();
+  const good = sessions.add(1, "a", key);
+  const bad = sessions.add(2, "b", undefined);
   const schedule = sessions.schedule(good) as KeySchedule;
   expect(schedule.cmac(new Uint8Array(5))).toEqual(new KeySchedule(key).cmac(new Uint8Array(5)));
   expect(sessions.schedule(good)).toBe(schedule);
-  expect(unwrapped).toBe(1);
   expect(sessions.schedule(bad)).toBeUndefined();
   expect(sessions.is(good, "a")).toBe(true);
   expect(sessions.is(good, "b")).toBe(false);
   sessions.remove(good);
   expect(sessions.schedule(good)).toBeUndefined();
-  expect(sessions.add(3, "c", new Uint8Array(24).fill(1))).toBe(good);
+  expect(sessions.add(3, "c", key)).toBe(good);
   expect(sessions.device(good)).toBe(3);
   expect(sessions.size).toBe(2);
+});
+
+test("many keys unwrapped at once are those that RFC 3394 unwraps one by one; a changed one is refused alone", () => {
+  const octets = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+  const kek = fc.constantFrom(16, 24, 32).chain(octets);
+  fc.assert(
+    fc.property(
+      kek,
+      fc.array(octets(16), { maxLength: 9 }),
+      fc.nat(),
+      fc.integer({ min: 1, max: 255 }),
+      (kek, keys, at, change) => {
+        const wrapped = Buffer.concat(keys.map((key) => wrapKey(kek, key)));
+        const broken = at % Math.max(1, wrapped.length);
+        if (keys.length > 0) wrapped[broken] = (wrapped[broken] as number) ^ change;
+        const unwrapped = unwrapMany(kek, wrapped);
+        for (const [n, key] of keys.entries())
+          expect(unwrapped.key(n)).toEqual(n === Math.floor(broken / wrappedOctets) ? undefined : key);
+      },
+    ),
+  );
+});
+
+test("RFC 3394 §4.3: 128 bits of key data wrapped with a 256-bit KEK", () => {
+  const hex = (text: string) => new Uint8Array(Buffer.from(text, "hex"));
+  const kek = hex("000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F");
+  const { key } = unwrapMany(kek, hex("64E8C3F9CE0F5BA263E9777905818A2A93C8191E7D6E8AE7"));
+  expect(key(0)).toEqual(hex("00112233445566778899AABBCCDDEEFF"));
 });

@@ -110,11 +110,14 @@ export function makeRenderer(ports: RenderPorts): Renderer {
   return { open, render };
 }
 
+/** Decryption happens here and leaves nothing on the heap but the text that is published. */
+const scratch = Buffer.alloc(512);
+
 /** FRMPayload in the clear, base64. Undefined without a key, unless there is nothing to decrypt. */
 function decrypt(up: Uplink, key: KeySchedule | undefined): string | undefined {
   if (up.frmPayload === "") return "";
   if (key === undefined) return undefined;
-  const octets = Buffer.from(up.frmPayload, "base64");
+  const octets = scratch.subarray(0, scratch.write(up.frmPayload, 0, "base64"));
   cryptFrmPayload(key, "up", Number.parseInt(up.devAddr, 16), up.fCntUp, octets, octets);
   return octets.toString("base64");
 }
