@@ -34,7 +34,8 @@ test(`SIGKILL of random processes at ${kills} random moments under traffic`, { t
   const credential = await createApplication(net, "kill-test");
   await createGateway(net, "gw", gatewayEui);
   const devices = Array.from({ length: deviceCount }, (_, i) => makeAbpDevice(i));
-  await register(net, "kill-test", devices);
+  const last = makeAbpDevice(deviceCount);
+  await register(net, "kill-test", [...devices, last]);
 
   const received: string[] = [];
   const { host, port } = net.address("application-server", "mqtt");
@@ -63,7 +64,7 @@ test(`SIGKILL of random processes at ${kills} random moments under traffic`, { t
 
   const roles = processes.map(({ role }) => role);
   for (let done = 0; done < kills; ) {
-    await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 500));
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 2_000));
     const role = roles[Math.floor(Math.random() * roles.length)] as Role;
     const pid = net.network.running()[role]?.pid;
     if (pid === undefined) continue;
@@ -75,8 +76,6 @@ test(`SIGKILL of random processes at ${kills} random moments under traffic`, { t
 
   // Something sent after all the kills goes all the way: then the outboxes before it are empty too.
   let settled = "";
-  const last = makeAbpDevice(deviceCount);
-  await register(net, "kill-test", [last]);
   const probe = setInterval(() => gateway.push([nextUplink(last, Buffer.from("the end"))]), 1_000);
   client.on("message", (_topic, payload) => {
     const message = JSON.parse(payload.toString());

@@ -30,7 +30,8 @@ export type Child = {
   readonly pid: number;
   /** Our end of the vault's pipe, to be handed to the join-server; only the vault has one. */
   readonly pipe: Socket | undefined;
-  readonly ready: Promise<Listeners>;
+  /** Tells it what to be, once it has loaded. Resolves when it listens, rejects with `ChildFailed`. */
+  boot(boot: Boot["boot"]): Promise<Listeners>;
   readonly exited: Promise<Exit>;
   /** Hands over a new pipe to the vault. */
   giveVaultPipe(pipe: Socket): void;
@@ -41,10 +42,13 @@ export type Child = {
 /** Environment variables that a server sees: never the supervisor's own, which may hold anything. */
 const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin", NODE_ENV: "production", TZ: "UTC" };
 
-/** Spawns a process and boots it. `onLine` gets each line of its standard output and error. */
-export function startChild(boot: Boot["boot"], onLine: (role: Role, line: string, isError: boolean) => void): Child {
-  const { role } = boot;
-  const process_ = spawn(process.execPath, [...nodeFlags(boot.dataDir), mainOf(role)], {
+/** Spawns a process, which loads its code and waits to be booted. `onLine` gets each line of its standard output and error. */
+export function spawnChild(
+  role: Role,
+  dataDir: string,
+  onLine: (role: Role, line: string, isError: boolean) => void,
+): Child {
+  const process_ = spawn(process.execPath, [...nodeFlags(dataDir), mainOf(role)], {
     cwd: "/",
     env: environment,
     // A group of its own: Ctrl-C in the terminal reaches the supervisor alone, which then stops all in order.
@@ -57,9 +61,10 @@ export function startChild(boot: Boot["boot"], onLine: (role: Role, line: string
     process_.once("exit", (code, signal) => resolve({ code, signal }));
     process_.once("error", () => resolve({ code: 1, signal: null }));
   });
+  const preloaded = Promise.withResolvers<void>();
   const ready = new Promise<Listeners>((resolve, reject) => {
     process_.on("message", (message: FromChild) => {
-      if ("preloaded" in message) process_.send({ boot } satisfies Boot, ignoreSendError);
+      if ("preloaded" in message) preloaded.resolve();
       else if ("ready" in message) resolve(message.ready.listeners);
       else if ("failed" in message) reject(new ChildFailed(role, message.failed));
     });
@@ -79,7 +84,10 @@ export function startChild(boot: Boot["boot"], onLine: (role: Role, line: string
     role,
     pid: process_.pid ?? -1,
     pipe: process_.stdio[4] as Socket | undefined,
-    ready,
+    boot: (boot) => {
+      void preloaded.promise.then(() => process_.send({ boot } satisfies Boot, ignoreSendError));
+      return ready;
+    },
     exited,
     giveVaultPipe: (pipe) => process_.send({ vaultPipe: true }, pipe, {}, ignoreSendError),
     stop: async (graceMs) => {

@@ -1,5 +1,5 @@
 /** A whole network: data folder, users, first-time initialisation, supervised processes, and what they must be told once. */
-import { unlinkSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "@trefoil/service";
 import { configFor } from "@trefoil/service/config";
@@ -58,7 +58,7 @@ export async function startNetwork({
       running: supervisor.running,
       stop: async () => {
         await supervisor.stop();
-        unlinkSync(runtimeFile);
+        rmSync(runtimeFile, { force: true });
         lock.release();
       },
     };

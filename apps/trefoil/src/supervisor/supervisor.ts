@@ -6,7 +6,7 @@
  */
 import type { Boot, Role } from "@trefoil/wire";
 import { type BackOff, freshBackOff, nextDelay } from "./back-off.ts";
-import { type Child, ChildFailed, type Listeners, startChild } from "./child.ts";
+import { type Child, ChildFailed, type Listeners, spawnChild } from "./child.ts";
 import { type ProcessRow, processes } from "./processes.ts";
 
 export type SupervisorEvent =
@@ -58,16 +58,17 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
       ),
     );
 
-  async function start(slot: Slot): Promise<void> {
+  const spawnFor = (role: Role) => spawnChild(role, options.bootOf(role).dataDir, options.onLine);
+
+  async function start(slot: Slot, child = spawnFor(slot.row.role)): Promise<void> {
     const { role, calls } = slot.row;
     const base = options.bootOf(role);
     const peers = Object.fromEntries(calls.map((call) => [call.role, slotOf(call.role).listeners[call.listener]]));
-    const child = startChild({ ...base, role, config: withPorts(base.config, slot.listeners), peers }, options.onLine);
     slot.child = child;
     slot.startedAt = Date.now();
     if (role === "join-server") giveVaultPipe(slotOf("vault").child, child);
     try {
-      slot.listeners = await child.ready;
+      slot.listeners = await child.boot({ ...base, role, config: withPorts(base.config, slot.listeners), peers });
     } catch (failure) {
       await child.stop(0);
       slot.child = undefined;
@@ -110,10 +111,13 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
     for (const { role } of [...processes].reverse()) await slotOf(role).child?.stop(stopGraceMs);
   }
 
+  // All load their code at once; they are booted in order.
+  const spawned = processes.map(({ role }) => spawnFor(role));
   try {
-    for (const { role } of processes) await start(slotOf(role));
+    for (const child of spawned) await start(slotOf(child.role), child);
   } catch (error) {
     await stop();
+    await Promise.all(spawned.map((child) => child.stop(0)));
     throw error;
   }
   return { running, stop };
