@@ -24,7 +24,7 @@ import { Outbox } from "./outbox/outbox.ts";
 import { Sender, senderDefaults } from "./outbox/sender.ts";
 import { type HotStatement, store as storeDefinition } from "./schema.ts";
 import { readSecrets } from "./secrets.ts";
-import { loadSessions } from "./sessions/rows.ts";
+import { loadSessions } from "./sessions/load.ts";
 import type { State } from "./state.ts";
 import type { Batch } from "./uplink/batch.ts";
 import { Gateways } from "./uplink/gateways.ts";

@@ -2,8 +2,9 @@
 import type { Opener } from "@trefoil/custody";
 import { AdminRefusal } from "@trefoil/service";
 import type { NetworkDevice, Results } from "@trefoil/wire";
+import { noFCnt } from "../sessions/columns.ts";
 import { noChannels, regionAt, regionIndex } from "../sessions/regions.ts";
-import { addSession, noFCnt, type SessionToStore, storeSession } from "../sessions/rows.ts";
+import { addSession, type SessionToStore, storeSession } from "../sessions/rows.ts";
 import type { State } from "../state.ts";
 import { Batch } from "../uplink/batch.ts";
 import { openNetworkKeys } from "./keys.ts";

@@ -5,11 +5,10 @@ const names = Object.keys(regions) as RegionName[];
 
 export const regionAt = (index: number): RegionParameters => regions[names[index] as RegionName];
 export const regionNameAt = (index: number): RegionName => names[index] as RegionName;
+const indices = new Map<string, number>(names.map((name, index) => [name, index]));
 /** By any of its spellings; -1 for what is no region. */
-export function regionIndex(text: string): number {
-  const name = parseRegionName(text);
-  return name === undefined ? -1 : names.indexOf(name);
-}
+export const regionIndex = (text: string): number =>
+  indices.get(text) ?? indices.get(parseRegionName(text) ?? "") ?? -1;
 
 /** Uplink channels beyond the region's defaults, by channel index. */
 export type AddedChannels = readonly (number | undefined)[];

@@ -1,5 +1,5 @@
 /** The session table with what belongs to it: expanded keys, regions, channel sets. */
-import { type KeySchedule, KeyScheduleCache, type RegionParameters, rules, type VersionRules } from "@trefoil/lorawan";
+import { KeySchedule, KeyScheduleCache, type RegionParameters, rules, type VersionRules } from "@trefoil/lorawan";
 import { type AddedChannels, ChannelSets, regionAt } from "./regions.ts";
 import { SessionTable } from "./session-table.ts";
 
@@ -7,8 +7,10 @@ import { SessionTable } from "./session-table.ts";
 const keyIndex = { FNwkSIntKey: 0, SNwkSIntKey: 1, NwkSEncKey: 2 } as const;
 export type NetworkKeyName = keyof typeof keyIndex;
 
-/** About 0.7 kB each (packages/lorawan); a miss costs a microsecond. */
-const expandedKeys = 32_768;
+/** About 0.7 kB each (packages/lorawan). */
+const expandedKeys = 65_536;
+/** With so many sessions for each place hits are rare: then remembering costs more than expanding, which takes a microsecond. */
+const sessionsPerPlace = 4;
 
 export class Sessions {
   readonly table: SessionTable;
@@ -23,7 +25,10 @@ export class Sessions {
   schedule(slot: number, name: NetworkKeyName): KeySchedule {
     const index = this.rules(slot).separateNetworkKeys ? keyIndex[name] : 0;
     const id = slot * 4 + index;
-    return this.#schedules.peek(id) ?? this.#schedules.get(id, () => this.table.key(slot, index));
+    const known = this.#schedules.peek(id);
+    if (known) return known;
+    if (this.table.size > sessionsPerPlace * expandedKeys) return new KeySchedule(this.table.key(slot, index));
+    return this.#schedules.get(id, () => this.table.key(slot, index));
   }
 
   rules(slot: number): VersionRules {

@@ -124,6 +124,7 @@ export class Intake {
       for (const { from } of frame.heard) meet(from);
       for (const request of this.#waiting.get(frame) ?? []) meet(request);
       this.#waiting.delete(frame);
+      this.#merger.release(frame);
     }
   }
 }

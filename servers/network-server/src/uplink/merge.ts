@@ -11,7 +11,7 @@ export type Heard<From> = { readonly reception: Reception; readonly from: From }
 export type Merged<From> = {
   readonly phyPayload: string;
   readonly firstAt: number;
-  readonly heard: Heard<From>[];
+  heard: readonly Heard<From>[];
   closed: boolean;
 };
 export type MergeOptions = { readonly windowMs: number; readonly lateMs: number; readonly tickMs: number };
@@ -45,7 +45,7 @@ export class Merger<From> {
     if (known) {
       if (known.closed) return { frame: known, is: "late" };
       if (known.heard.length >= mostHearings) return { frame: known, is: "too-many" };
-      known.heard.push({ reception, from });
+      (known.heard as Heard<From>[]).push({ reception, from });
       return { frame: known, is: "again" };
     }
     const { phyPayload } = reception;
@@ -73,6 +73,11 @@ export class Merger<From> {
     if (due > 0) this.#open = this.#open.slice(due);
     this.#forgetPast(now);
     return closed;
+  }
+
+  /** Its fate is decided: only its name is still remembered. */
+  release(frame: Merged<From>): void {
+    frame.heard = [];
   }
 
   /** A closed frame that came to nothing: when it is heard again, it is a new one. */
