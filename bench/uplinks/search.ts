@@ -21,12 +21,14 @@ export async function search<Outcome extends Tried>(
 ): Promise<Outcome> {
   let good = 0;
   let bad = Number.POSITIVE_INFINITY;
-  for (let rate = from; rate > good && rate < bad; rate = next(good, bad)) {
+  for (let rate = from; rate > good && rate < bad; ) {
     const outcome = await attempt(rate, shortSeconds);
-    // Asked for more and sent no more: the generator's own limit.
-    if (!outcome.sustained || outcome.rate < 0.95 * rate || outcome.rate <= good) bad = rate;
-    if (outcome.sustained) good = Math.max(good, outcome.rate);
+    const more = outcome.sustained && outcome.rate > good * 1.02; // no more came of asking for more: the generator's own limit
+    if (more) good = outcome.rate;
+    else bad = rate;
     if (good >= most || bad / good <= 1 + precision) break;
+    if (bad === Number.POSITIVE_INFINITY) rate *= 2;
+    else rate = good === 0 ? Math.floor(bad / 2) : Math.round(Math.sqrt(good * bad));
   }
   if (good === 0) throw new Error("not even one uplink per second was sustained");
   for (let rate = good; ; rate = Math.floor(rate * 0.9)) {
@@ -34,9 +36,4 @@ export async function search<Outcome extends Tried>(
     const outcome = await attempt(rate, longSeconds);
     if (outcome.sustained) return outcome;
   }
-}
-
-function next(good: number, bad: number): number {
-  if (bad === Number.POSITIVE_INFINITY) return good * 2;
-  return good === 0 ? Math.floor(bad / 2) : Math.round(Math.sqrt(good * bad));
 }
