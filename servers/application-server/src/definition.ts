@@ -86,6 +86,7 @@ async function start(ctx: Ctx): Promise<void> {
   };
   const sender = new Sender({ queue, devices, sessions, store, log, metrics, say, ask });
   const publishing = { queue, sender, log, metrics };
+  keepUp(ctx, mqttSessions, log, sender);
 
   const credentials = new Credentials((id) => applications.byId(id)?.secret);
   const broker = await openBroker(
@@ -136,8 +137,6 @@ async function start(ctx: Ctx): Promise<void> {
       await store.commit(mqttSessions.forgetApplication(application));
     },
   });
-
-  keepUp(ctx, mqttSessions, log, sender);
   metrics.observe({
     devices: () => devices.size,
     sessions: () => sessions.size,
@@ -155,7 +154,7 @@ async function start(ctx: Ctx): Promise<void> {
   ctx.fact("sealingKey", () => keys.sealingKey.fingerprint);
 }
 
-/** Cursors and pruning, now and then; the last cursors when it ends. */
+/** Cursors and pruning, now and then; the last cursors when it ends, after the last client has gone. */
 function keepUp(ctx: Ctx, sessions: MqttSessions, log: EventLog, sender: Sender): void {
   const say = rateLimited(ctx.log);
   const every = (ms: number, work: () => Promise<void>, failed: string) =>

@@ -172,6 +172,55 @@ describe("what one may publish", () => {
   });
 });
 
+test("ten thousand mutated packets after a right password: connections end, the server does not", async () => {
+  const text = (value: string) => Buffer.concat([Buffer.from([value.length >> 8, value.length]), Buffer.from(value)]);
+  const packet = (type: number, ...parts: (Buffer | string)[]) => {
+    const body = Buffer.concat(parts.map((part) => (typeof part === "string" ? text(part) : part)));
+    const length = body.length < 128 ? [body.length] : [(body.length & 127) | 128, body.length >> 7];
+    return Buffer.concat([Buffer.from([type, ...length]), body]);
+  };
+  const login = packet(0x10, "MQTT", Buffer.from([4, 0xc0, 0, 60]), "fuzz", "mine", String(mine.password));
+  const packets = [
+    packet(0x82, Buffer.from([0, 1]), "v3/+/devices/+/up", Buffer.from([1])),
+    packet(0xa2, Buffer.from([0, 2]), "v3/+/devices/+/up"),
+    packet(
+      0x32,
+      "v3/mine/devices/sensor-1/down/push",
+      Buffer.from([0, 3]),
+      Buffer.from('{"downlinks":[{"f_port":1}]}'),
+    ),
+    packet(0x34, "v3/mine/devices/sensor-1/down/replace", Buffer.from([0, 4]), Buffer.from('{"downlinks":[]}')),
+    packet(0x62, Buffer.from([0, 4])),
+    packet(0x40, Buffer.from([0, 1])),
+    packet(0x50, Buffer.from([0, 1])),
+    packet(0x70, Buffer.from([0, 1])),
+    packet(0xc0),
+  ];
+  let state = 1;
+  const random = (below: number) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  const mutated = (from: Buffer) => {
+    const octets = Buffer.from(from);
+    for (let n = random(3); n >= 0; n--) octets[random(octets.length)] = random(256);
+    return random(8) === 0 ? octets.subarray(0, random(octets.length)) : octets;
+  };
+  for (let connection = 0; connection < 100; connection++) {
+    const socket = connect(mqttAddress());
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.on("error", () => undefined);
+    socket.resume();
+    const stream = Array.from({ length: 100 }, () => mutated(packets[random(packets.length)] as Buffer));
+    socket.end(Buffer.concat([connection % 10 === 0 ? mutated(login) : login, ...stream]));
+    await closed;
+  }
+  const client = await subscriber(running, mine, "v3/+/devices/+/up");
+  await ns.send(myDevice.uplink("alive"));
+  expect((await client.got(1)).map(textOf)).toEqual(["alive"]);
+  await client.end();
+});
+
 test("the same client id in two applications are two clients; in one it is one (MQTT-3.1.4-2)", async () => {
   const [first, other] = [
     await subscriber(running, { ...mine, clientId: "x" }, "#"),

@@ -162,8 +162,21 @@ test("a deleted device's events go nowhere; its id and DevEUI are free again", a
   expect((await since(from, 1)).map(textOf)).toEqual(["back"]);
 });
 
+test("a device is shown with its sessions, and without a key", async () => {
+  const device = new FakeDevice(11);
+  await register(device.registration("parking"));
+  await ns.send(device.join());
+  const pending = { sessionKeyId: device.sessionKeyId, state: "pending" };
+  const show = async () => (await admin(network, "GET", `/devices/${device.devEui.toUpperCase()}`)).body;
+  const { joinEui, ...registration } = device.registration("parking");
+  expect(await show()).toEqual({ ...registration, joinEui, sessions: [pending], downlinksWaiting: 0 });
+  await ns.send(device.uplink("first"));
+  expect(await show()).toMatchObject({ sessions: [{ ...pending, state: "current" }] });
+  expect((await admin(network, "GET", "/devices/00000000000000ff")).status).toBe(404);
+});
+
 test("metrics and status tell of devices, sessions and clients", async () => {
-  await until(async () => (await metric(running, "trefoil_as_devices")) === 9);
+  await until(async () => (await metric(running, "trefoil_as_devices")) === 10);
   const { body } = await admin(network, "GET", "/status");
-  expect(body).toMatchObject({ role: "application-server", facts: { devices: 9, applications: 1, mqttClients: 1 } });
+  expect(body).toMatchObject({ role: "application-server", facts: { devices: 10, applications: 1, mqttClients: 1 } });
 });

@@ -19,6 +19,14 @@ export type RoutesPorts = {
   readonly dismiss: (application: Application) => Promise<void>;
 };
 
+type DeviceRow = {
+  readonly device: number;
+  readonly dev_eui: string;
+  readonly join_eui: string | null;
+  readonly application: number;
+  readonly device_id: string;
+};
+
 const mostDevices = 10_000;
 const listPage = 500;
 
@@ -70,6 +78,12 @@ export function addRoutes(admin: Context["admin"], ports: RoutesPorts): void {
     return reply.type("application/json").send(Readable.from(listDevices(only?.application)));
   });
 
+  admin.get<{ Params: { devEui: string } }>("/devices/:devEui", async ({ params }) => {
+    const device = readDevice(params.devEui.toLowerCase());
+    if (device === undefined) throw noSuch("device", params.devEui);
+    return device;
+  });
+
   admin.delete<{ Params: { devEui: string } }>("/devices/:devEui", async ({ params }) => {
     const devEui = params.devEui.toLowerCase();
     if (!isEui(devEui) || !(await devices.remove(devEui))) throw noSuch("device", params.devEui);
@@ -79,19 +93,43 @@ export function addRoutes(admin: Context["admin"], ports: RoutesPorts): void {
   const countDevices = (application: number): number =>
     store.read<{ n: number }>("SELECT count(*) AS n FROM device WHERE application = ?").get(application)?.n ?? 0;
 
+  /** One device, with its sessions (no keys) and the length of its downlink queue. */
+  function readDevice(devEui: string): object | undefined {
+    const row = store.read<DeviceRow>("SELECT * FROM device WHERE dev_eui = ?").get(devEui);
+    if (row === undefined) return undefined;
+    const sessions = store
+      .read<{ id: string; current: number; last: number }>(
+        "SELECT session_key_id AS id, is_current AS current, last_f_cnt_down AS last FROM session WHERE device = ? AND ended_position IS NULL",
+      )
+      .all(row.device)
+      .map(({ id, current, last }) => ({
+        sessionKeyId: id,
+        state: current === 1 ? "current" : "pending",
+        ...(last < 0 ? {} : { lastFCntDown: last }),
+      }));
+    const waiting = store
+      .read<{ n: number }>("SELECT count(*) AS n FROM downlink WHERE device = ? AND state <> 'done'")
+      .get(row.device);
+    return { ...shown(row), sessions, downlinksWaiting: waiting?.n ?? 0 };
+  }
+
+  const shown = ({ application, device_id: deviceId, dev_eui: devEui, join_eui: joinEui }: DeviceRow) => ({
+    applicationId: applications.idOf(application),
+    deviceId,
+    devEui,
+    ...(joinEui === null ? {} : { joinEui }),
+  });
+
   /** A JSON list in pages, so that a million devices do not stop the traffic. */
   async function* listDevices(application: number | undefined): AsyncGenerator<string> {
-    type Row = { device: number; dev_eui: string; join_eui: string | null; application: number; device_id: string };
-    const page = store.read<Row>(
+    const page = store.read<DeviceRow>(
       "SELECT * FROM device WHERE device > ?1 AND (?2 IS NULL OR application = ?2) ORDER BY device LIMIT ?3",
     );
     let separator = "[";
     for (let last = 0; ; ) {
       const rows = page.all(last, application ?? null, listPage);
       for (const row of rows) {
-        const applicationId = applications.idOf(row.application);
-        const device = { applicationId, deviceId: row.device_id, devEui: row.dev_eui };
-        yield separator + JSON.stringify(row.join_eui === null ? device : { ...device, joinEui: row.join_eui });
+        yield separator + JSON.stringify(shown(row));
         separator = ",";
         last = row.device;
       }

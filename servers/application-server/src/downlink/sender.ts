@@ -29,7 +29,7 @@ export type SenderPorts = {
 export type Ask = <Answer>(method: string, body: unknown) => Promise<Answer>;
 
 /** Refusals after which another attempt is vain. */
-const vain: ReadonlySet<string> = new Set(["downlink/too-long", "downlink/unknown-device"]);
+const vain: ReadonlySet<string> = new Set(["downlink/too-long", "downlink/unknown-device", "downlink/invalid"]);
 /** Refused offers in a row after which the next event of the device is awaited. */
 const mostRefusals = 3;
 const retryMs = 5_000;

@@ -270,10 +270,9 @@ describe("messages of The Things Stack v3", () => {
   });
 
   test("a failed downlink says why", () => {
-    const { downlink_failed } = JSON.parse(
-      downlinkFailedJson(device, { id: "f" }, 0, { fPort: 1 }, "downlink/too-long"),
-    );
-    expect(downlink_failed).toEqual({
+    const failed = (code: string) =>
+      JSON.parse(downlinkFailedJson(device, { id: "f" }, 0, { fPort: 1 }, code)).downlink_failed;
+    expect(failed("downlink/too-long")).toEqual({
       downlink: { f_port: 1 },
       error: {
         namespace: "trefoil/downlink",
@@ -282,6 +281,7 @@ describe("messages of The Things Stack v3", () => {
         code: 3,
       },
     });
+    expect(failed("session-ended").error).toMatchObject({ namespace: "trefoil/downlink", name: "session_ended" });
   });
 });
 

@@ -92,7 +92,7 @@ export function downlinkJson(
 /** google.rpc.Code of what we refuse. */
 const rpcCode = { INVALID_ARGUMENT: 3, FAILED_PRECONDITION: 9 };
 
-/** `code` is one of ours, "downlink/too-long": its two halves are namespace and name. */
+/** `code`: "downlink/too-long" gives namespace and name; a network-server's reason may be a name alone. */
 export function downlinkFailedJson(
   device: EndDevice,
   about: About,
@@ -101,7 +101,9 @@ export function downlinkFailedJson(
   code: string,
   counted?: Counted,
 ): string {
-  const [area = "downlink", name = code] = code.split("/");
+  const slash = code.indexOf("/");
+  const area = slash < 0 ? "downlink" : code.slice(0, slash);
+  const name = code.slice(slash + 1);
   const error = {
     namespace: `trefoil/${area}`,
     name: name.replaceAll("-", "_"),
