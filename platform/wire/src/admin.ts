@@ -24,7 +24,12 @@ import type { SealedKeys } from "./sealed.ts";
 export type MacVersion = "1.0.0" | "1.0.1" | "1.0.2" | "1.0.3" | "1.0.4" | "1.1";
 
 /** One line per row of the request, in its order: one bad row does not stop the rest. */
-export type Results = { readonly results: readonly ({ readonly ok: true } | { readonly ok: false; readonly code: string; readonly message: string })[] };
+export type Results = {
+  readonly results: readonly (
+    | { readonly ok: true }
+    | { readonly ok: false; readonly code: string; readonly message: string }
+  )[];
+};
 
 export type VaultInfo = {
   readonly engine: "software" | "pkcs11";
@@ -55,7 +60,13 @@ export type NetworkDevice = {
   readonly region: string;
   readonly asId: string;
   /** Personalised devices only. Network session keys are sealed to the network-server. */
-  readonly abp?: { readonly devAddr: string; readonly sessionKeyId: string; readonly sealed: SealedKeys; readonly fCntUp?: number; readonly fCntDown?: number };
+  readonly abp?: {
+    readonly devAddr: string;
+    readonly sessionKeyId: string;
+    readonly sealed: SealedKeys;
+    readonly fCntUp?: number;
+    readonly fCntDown?: number;
+  };
 };
 
 export type ApplicationDevice = {
@@ -74,4 +85,9 @@ export type Gateway = {
   readonly location?: { readonly latitude: number; readonly longitude: number; readonly altitude?: number };
 };
 
-export type Status = { readonly role: string; readonly version: string; readonly startedAt: number; readonly facts: { readonly [name: string]: string | number | boolean } };
+export type Status = {
+  readonly role: string;
+  readonly version: string;
+  readonly startedAt: number;
+  readonly facts: { readonly [name: string]: string | number | boolean };
+};

@@ -60,15 +60,40 @@ export type NetworkEvent =
       readonly airtimeMs: number;
       readonly rxMetadata: readonly RxMetadata[];
     })
-  | (Common & { readonly is: "downlink.sent"; readonly queueId: string; readonly fCntDown: number; readonly gatewayId: string })
-  | (Common & { readonly is: "downlink.acknowledged" | "downlink.not-acknowledged"; readonly queueId: string; readonly fCntDown: number })
-  | (Common & { readonly is: "downlink.invalidated"; readonly queueId: string; readonly fCntDown: number; readonly reason: string })
-  | (Common & { readonly is: "downlink.failed"; readonly queueId: string; readonly fCntDown: number; readonly reason: string });
+  | (Common & {
+      readonly is: "downlink.sent";
+      readonly queueId: string;
+      readonly fCntDown: number;
+      readonly gatewayId: string;
+    })
+  | (Common & {
+      readonly is: "downlink.acknowledged" | "downlink.not-acknowledged";
+      readonly queueId: string;
+      readonly fCntDown: number;
+    })
+  | (Common & {
+      readonly is: "downlink.invalidated";
+      readonly queueId: string;
+      readonly fCntDown: number;
+      readonly reason: string;
+    })
+  | (Common & {
+      readonly is: "downlink.failed";
+      readonly queueId: string;
+      readonly fCntDown: number;
+      readonly reason: string;
+    });
 
 /** `sequence` rises by one per batch; a batch that was not answered comes again unchanged, and is to be taken only once. */
 export type Events = { readonly sequence: number; readonly events: readonly NetworkEvent[] };
 
-export type Reserve = { readonly devEui: string; readonly queueId: string; readonly fPort: number; readonly size: number; readonly confirmed: boolean };
+export type Reserve = {
+  readonly devEui: string;
+  readonly queueId: string;
+  readonly fPort: number;
+  readonly size: number;
+  readonly confirmed: boolean;
+};
 export type Reserved =
   | { readonly result: "reserved"; readonly sessionKeyId: string; readonly devAddr: string; readonly fCntDown: number }
   /** downlink/no-session, downlink/unknown-device, downlink/busy (another reservation is open), downlink/too-long (for every data rate) */

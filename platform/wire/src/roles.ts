@@ -1,11 +1,5 @@
 /** The processes of the LoRaWAN network reference model, as Trefoil splits them (docs/architecture.md). */
-export const roles = [
-  "gateway-server",
-  "network-server",
-  "application-server",
-  "join-server",
-  "vault",
-] as const;
+export const roles = ["gateway-server", "network-server", "application-server", "join-server", "vault"] as const;
 export type Role = (typeof roles)[number];
 
 /**
