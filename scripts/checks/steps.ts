@@ -41,7 +41,14 @@ export const types: Step = {
 export const lint: Step = {
   name: "lint",
   run: async () => {
-    const { code, output } = await run([...tool("biome"), "ci", "--colors=off", "--error-on-warnings", "."]);
+    const { code, output } = await run([
+      ...tool("biome"),
+      "ci",
+      "--colors=off",
+      "--error-on-warnings",
+      "--max-diagnostics=200",
+      ".",
+    ]);
     const files = /Checked (\d+) files/.exec(output)?.[1] ?? "0";
     return single(code === 0 && files !== "0", `${files} files`, output);
   },
