@@ -8,6 +8,7 @@ import type { Op, Store } from "@trefoil/store";
 import type { KeyEnvelope } from "@trefoil/wire";
 import type { HotStatement } from "../schema.ts";
 import { type DeviceTable, none } from "./device-table.ts";
+import { rowsAtOnce } from "./load.ts";
 import { SessionTable } from "./session-table.ts";
 import { unwrapMany, wrappedOctets } from "./unwrap-many.ts";
 
@@ -19,9 +20,6 @@ type SessionRow = {
   readonly app_s_key: Uint8Array;
   readonly is_current: number;
 };
-/** Keys that are unwrapped together. */
-const rowsAtOnce = 1_000;
-
 /** Undefined, or why the key cannot be used. */
 export type Refused = string | undefined;
 
@@ -37,16 +35,15 @@ export class SessionBook {
     this.#devices = devices;
     this.#store = store;
     this.#kek = kek;
-    const rows = store.read<SessionRow>(
-      "SELECT device, session_key_id, kek_label, app_s_key, is_current FROM session WHERE ended_position IS NULL",
+    const page = store.read<SessionRow>(
+      "SELECT device, session_key_id, kek_label, app_s_key, is_current FROM session " +
+        "WHERE (device, session_key_id) > (?1, ?2) AND ended_position IS NULL ORDER BY device, session_key_id LIMIT ?3",
     );
-    let some: SessionRow[] = [];
-    for (const row of rows.iterate()) {
-      if (some.push(row) < rowsAtOnce) continue;
-      this.#load(some);
-      some = [];
+    for (let last: SessionRow | undefined, rows: SessionRow[]; ; last = rows.at(-1)) {
+      rows = page.all(last?.device ?? 0, last?.session_key_id ?? "", rowsAtOnce);
+      this.#load(rows);
+      if (rows.length < rowsAtOnce) break;
     }
-    this.#load(some);
   }
 
   get size(): number {
