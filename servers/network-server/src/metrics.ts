@@ -34,7 +34,7 @@ export function makeMetrics(registry: Registry) {
     outcome: (outcome: Outcome) => void counts.set(outcome, (counts.get(outcome) ?? 0) + 1),
     /** For tests and GET /status. */
     count: (outcome: Outcome) => counts.get(outcome) ?? 0,
-    commitSeconds: new Histogram({
+    claimSeconds: new Histogram({
       name: "trefoil_uplink_claim_seconds",
       help: "From the first gateway's report of a frame to its durable claim",
       buckets: [0.01, 0.05, 0.1, 0.2, 0.22, 0.24, 0.26, 0.3, 0.4, 0.6, 0.8, 1, 2],

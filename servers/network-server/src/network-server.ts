@@ -1,7 +1,6 @@
 /** The network-server: what it is made of, and how the parts are joined. */
 import { devAddrRange, parseNetId, regionParameters } from "@trefoil/lorawan";
 import {
-  AdminRefusal,
   type Context,
   connectHttps,
   connectLink,
@@ -10,11 +9,11 @@ import {
   listenLink,
   type Method,
   type NetworkServerConfig,
+  rateLimited,
 } from "@trefoil/service";
 import type { Address, Role, Transmit, Transmitted } from "@trefoil/wire";
-import { DeviceAdmin } from "./devices/admin.ts";
 import { Registry } from "./devices/registry.ts";
-import { viewDevice } from "./devices/view.ts";
+import { addDeviceRoutes } from "./devices/routes.ts";
 import { OpenDownlinks } from "./downlink/open-downlinks.ts";
 import { Reservations } from "./downlink/reservations.ts";
 import { resumeDownlinks } from "./downlink/resume.ts";
@@ -24,7 +23,7 @@ import { Outbox } from "./outbox/outbox.ts";
 import { Sender, senderDefaults } from "./outbox/sender.ts";
 import { type HotStatement, store as storeDefinition } from "./schema.ts";
 import { readSecrets } from "./secrets.ts";
-import { loadSessions } from "./sessions/load.ts";
+import { loadSessions, rereadCounters } from "./sessions/load.ts";
 import type { State } from "./state.ts";
 import type { Batch } from "./uplink/batch.ts";
 import { Gateways } from "./uplink/gateways.ts";
@@ -40,9 +39,13 @@ export const networkServer: Definition<"network-server", HotStatement> = {
   role: "network-server",
   store: storeDefinition,
   async start(ctx: Ctx) {
-    const { config, store, log } = ctx;
+    const { config, store } = ctx;
+    // Strangers cause most of what is said here.
+    const log = rateLimited(ctx.log);
     const netId = parseNetId(config.network.netId);
     if (netId === undefined) throw new Fault("config/net-id", "network.netId is no NetID", { retry: "never" });
+    const { allowUnverifiedRegion } = config.network;
+    const isRegion = (name: string) => "region" in regionParameters(name, { allowUnverified: allowUnverifiedRegion });
     checkRegion(config.network);
     const secrets = readSecrets(ctx.dataDir);
 
@@ -71,6 +74,7 @@ export const networkServer: Definition<"network-server", HotStatement> = {
       isOurs: (devAddr) => devAddr >= range.first && devAddr <= range.last,
       transmit: (transmit, timeoutMs) => toGateways(transmit, timeoutMs),
       commit: (batch) => batch.commit(outbox),
+      rereadCounters: (sessionIds) => rereadCounters(store, sessions, sessionIds),
       commitSurely: (batch) => commitSurely(batch, outbox, log),
     };
     await resumeDownlinks(store, state);
@@ -132,7 +136,7 @@ export const networkServer: Definition<"network-server", HotStatement> = {
     ctx.onStop(() => listener.close());
     ctx.onStop(() => intake.close());
 
-    addAdministration(ctx, state, registry, secrets);
+    addDeviceRoutes(ctx.admin, { state, registry, opener: secrets.opener, isRegion }, secrets.published);
     metrics.gauges({
       sessions: () => sessions.table.size,
       gateways_connected: () => gateways.connected,
@@ -146,7 +150,7 @@ export const networkServer: Definition<"network-server", HotStatement> = {
     ctx.fact("devices", () => registry.size);
     ctx.fact("uplinksAccepted", () => metrics.count("uplink/accepted"));
     ctx.fact("eventsWaiting", () => sender.waiting);
-    log.info({ sessions: sessions.table.size }, "sessions loaded");
+    ctx.log.info({ sessions: sessions.table.size }, "sessions loaded");
   },
 };
 
@@ -183,34 +187,4 @@ async function commitSurely(batch: Batch, outbox: Outbox, log: State["log"]): Pr
       await new Promise((resolve) => setTimeout(resolve, retryMs).unref());
     }
   }
-}
-
-function addAdministration(ctx: Ctx, state: State, registry: Registry, secrets: ReturnType<typeof readSecrets>): void {
-  const { allowUnverifiedRegion } = ctx.config.network;
-  const isRegion = (name: string) => "region" in regionParameters(name, { allowUnverified: allowUnverifiedRegion });
-  const admin = new DeviceAdmin({ state, registry, opener: secrets.opener, isRegion });
-  const named = (devEui: string) => {
-    const device = /^[0-9a-f]{16}$/.test(devEui) ? registry.byDevEui(devEui) : undefined;
-    if (!device) throw new AdminRefusal("device/unknown", `there is no device ${devEui}`, 404);
-    return device;
-  };
-  ctx.admin.get("/sealing-key", async () => secrets.published);
-  ctx.admin.post("/devices", (request) => admin.add(request.body));
-  ctx.admin.get("/devices", async (request) => {
-    const { after, limit } = request.query as { after?: string; limit?: string };
-    if (after !== undefined && !/^[0-9a-f]{16}$/.test(after))
-      throw new AdminRefusal("admin/after", "after is a DevEUI");
-    const most = limit === undefined ? 1_000 : Number(limit);
-    if (!(Number.isInteger(most) && most >= 1 && most <= 10_000))
-      throw new AdminRefusal("admin/limit", "limit is 1 to 10000");
-    return registry.list(after, most).map((device) => viewDevice(device, state));
-  });
-  ctx.admin.get<{ Params: { devEui: string } }>("/devices/:devEui", async ({ params }) =>
-    viewDevice(named(params.devEui), state),
-  );
-  ctx.admin.delete<{ Params: { devEui: string } }>("/devices/:devEui", async ({ params }) => {
-    const { devEui } = named(params.devEui);
-    await admin.remove(devEui);
-    return {};
-  });
 }

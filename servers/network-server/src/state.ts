@@ -1,5 +1,5 @@
 /** What the parts of the server share. */
-import type { Log } from "@trefoil/service";
+import type { Limited } from "@trefoil/service";
 import type { Transmit, Transmitted } from "@trefoil/wire";
 import type { OpenDownlinks } from "./downlink/open-downlinks.ts";
 import type { Metrics } from "./metrics.ts";
@@ -12,7 +12,7 @@ export type State = {
   readonly downlinks: OpenDownlinks;
   readonly gateways: Gateways;
   readonly metrics: Metrics;
-  readonly log: Pick<Log, "debug" | "info" | "warn" | "error">;
+  readonly log: Limited;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   /** True when the address lies in this network's range. */
@@ -21,6 +21,8 @@ export type State = {
   readonly transmit: (transmit: Transmit, timeoutMs: number) => Promise<Transmitted>;
   /** Commits, or takes back what the batch changed in memory and rejects. */
   readonly commit: (batch: Batch) => Promise<void>;
+  /** Lets the memory learn counters of the disk that are higher than its own. */
+  readonly rereadCounters: (sessionIds: readonly number[]) => void;
   /** For what has happened already and must be told: tries until the store takes it. */
   readonly commitSurely: (batch: Batch) => Promise<void>;
 };

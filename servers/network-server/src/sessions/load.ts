@@ -96,3 +96,21 @@ function addGroup(sessions: Sessions, group: Group): void {
   }
   group.keys.fill(0);
 }
+
+type Counters = { readonly f_cnt_up: number; readonly n_f_cnt_down: number; readonly a_f_cnt_down: number };
+
+/** Counters only ever rise: the higher one of disk and memory holds. Walks the table for each session, so only for what should not happen. */
+export function rereadCounters(store: Store<HotStatement>, { table }: Sessions, sessionIds: readonly number[]): void {
+  const stored = store.read<Counters>("SELECT f_cnt_up, n_f_cnt_down, a_f_cnt_down FROM counter WHERE session_id = ?");
+  for (const sessionId of sessionIds) {
+    const slot = table.slotOf(sessionId);
+    const row = stored.get(sessionId);
+    if (slot === undefined || !row) continue;
+    const raise = (column: Float64Array, value: number) => {
+      column[slot] = Math.max(column[slot] as number, value);
+    };
+    raise(table.columns.fCntUp, row.f_cnt_up);
+    raise(table.columns.nFCntDown, row.n_f_cnt_down);
+    raise(table.columns.aFCntDown, row.a_f_cnt_down);
+  }
+}

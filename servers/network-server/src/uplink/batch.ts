@@ -16,6 +16,9 @@ export class Batch {
     if (rows) rows.push(row);
     else this.#rows.set(statement, [row]);
   }
+  rowsOf(statement: HotStatement): readonly Row[] {
+    return this.#rows.get(statement) ?? [];
+  }
   /** Runs once it is on the disk. */
   afterwards(act: () => void): void {
     this.#afterwards.push(act);

@@ -12,6 +12,7 @@ import { OpenDownlinks } from "../downlink/open-downlinks.ts";
 import { makeMetrics } from "../metrics.ts";
 import { Outbox } from "../outbox/outbox.ts";
 import { store as definition, type HotStatement } from "../schema.ts";
+import { rereadCounters } from "../sessions/load.ts";
 import { noChannels } from "../sessions/regions.ts";
 import { addSession, storeSession } from "../sessions/rows.ts";
 import { Sessions } from "../sessions/sessions.ts";
@@ -53,6 +54,7 @@ async function make(...versions: Version[]) {
       return { result: "transmitted", window: 0, confirmedByGateway: true };
     },
     commit: (batch) => batch.commit(failing-- > 0 ? full : outbox),
+    rereadCounters: (sessionIds) => rereadCounters(store, sessions, sessionIds),
     commitSurely: (batch) => batch.commit(outbox),
   };
   const devices: TestDevice[] = [];
@@ -131,15 +133,28 @@ test("when the store fails, nothing is acknowledged, answered or claimed, and th
   expect(counterOf(0)).toMatchObject({ f_cnt_up: 0, n_f_cnt_down: 2 });
 });
 
-test("a counter that another process has claimed makes the whole batch fail, with its events (compare-and-set)", async () => {
-  const { devices, events, hear, counterOf } = await make("1.0.4", "1.0.4");
+test("a counter that the disk knows as claimed loses alone: compare-and-set, and its neighbours are decided once more", async () => {
+  const { devices, events, hear, counterOf, state } = await make("1.0.4", "1.0.4");
   const [one, two] = devices as [TestDevice, TestDevice];
-  await store.commit([{ statement: "claim", rows: [[nextId - 1, 7, 0, 0]] }]);
-  await expect(hear(reception(one.uplink({ fCnt: 7 })), reception(two.uplink({ fCnt: 1 })))).rejects.toMatchObject({
-    code: "store/constraint",
+  await store.commit([{ statement: "claim", rows: [[nextId - 1, 7, 3, 0]] }]);
+  await hear(reception(one.uplink({ fCnt: 7 })), reception(two.uplink({ fCnt: 1 })));
+  expect(uplinks(events)).toMatchObject([{ devEui: two.devEui, fCntUp: 1 }]);
+  expect([counterOf(0)?.f_cnt_up, counterOf(1)?.f_cnt_up]).toEqual([7, 1]);
+  expect(state.sessions.table.columns.nFCntDown[0]).toBe(3);
+});
+
+test("the claim itself: no counter is claimed twice or backwards, and downlink counters never fall", async () => {
+  await make("1.0.4");
+  const claim = (...row: number[]) => store.commit([{ statement: "claim", rows: [[nextId, ...row]] }]);
+  await claim(5, 2, 0);
+  await expect(claim(5, 9, 9)).rejects.toMatchObject({ code: "store/constraint" });
+  await expect(claim(4, 9, 9)).rejects.toMatchObject({ code: "store/constraint" });
+  await claim(6, 1, 1);
+  expect({ ...store.read("SELECT * FROM counter WHERE session_id = ?").get(nextId) }).toMatchObject({
+    f_cnt_up: 6,
+    n_f_cnt_down: 2,
+    a_f_cnt_down: 1,
   });
-  expect(events).toEqual([]);
-  expect([counterOf(0)?.f_cnt_up, counterOf(1)?.f_cnt_up]).toEqual([7, -1]);
 });
 
 test("MaxFCntGap: a 1.0.3 device that jumps 16,385 frames is refused, one of 1.0.4 is not (LoRaWAN 1.0.3 §4.3.1.5)", async () => {

@@ -3,7 +3,7 @@ import { decodePhyPayload, isRefused, type JoinRequest } from "@trefoil/lorawan"
 import type { Outcome } from "../outcomes.ts";
 import type { State } from "../state.ts";
 import { Batch } from "./batch.ts";
-import { takeDataUplink } from "./data-uplink.ts";
+import { type DataUplink, takeDataUplink } from "./data-uplink.ts";
 import type { Frame, UplinksRequest } from "./intake.ts";
 import { distinctHearings, type Heard } from "./merge.ts";
 import { byQuality } from "./quality.ts";
@@ -15,53 +15,83 @@ export type JoinHeard = {
   readonly firstAt: number;
 };
 
+type Received =
+  | { readonly outcome: Outcome }
+  | { readonly data: DataUplink<UplinksRequest> }
+  | { readonly join: JoinHeard };
+
 /** Resolves when all is stored. Rejects when the store failed: then nothing was claimed. */
 export async function processFrames(
   frames: readonly Frame[],
   state: State,
   join: (request: JoinHeard) => void,
 ): Promise<void> {
-  const batch = new Batch();
-  let accepted = 0;
+  const data: DataUplink<UplinksRequest>[] = [];
   for (const frame of frames) {
-    const outcome = processFrame(frame, state, batch, join);
-    if (outcome === "uplink/accepted") accepted++;
-    else if (outcome) state.metrics.outcome(outcome);
+    const received = receive(frame);
+    if ("data" in received) data.push(received.data);
+    else if ("join" in received) join(received.join);
+    else state.metrics.outcome(received.outcome);
   }
+  const batch = new Batch();
+  const decided = data.map((uplink) => takeDataUplink(uplink, state, batch));
   try {
-    await state.commit(batch);
+    count(await commit(batch, data, decided, state), state);
   } catch (error) {
-    for (let i = 0; i < accepted; i++) state.metrics.outcome("uplink/not-stored");
+    count(
+      decided.map((outcome) => (outcome === "uplink/accepted" ? "uplink/not-stored" : outcome)),
+      state,
+    );
     throw error;
   }
   const now = performance.now();
-  for (let i = 0; i < accepted; i++) state.metrics.outcome("uplink/accepted");
-  for (const { firstAt } of frames) state.metrics.commitSeconds.observe((now - firstAt) / 1_000);
+  for (const { firstAt } of data) state.metrics.claimSeconds.observe((now - firstAt) / 1_000);
 }
 
-function processFrame(
-  merged: Frame,
-  state: State,
+/**
+ * Commits; gives the outcomes. Where the disk knows of a later counter than the memory (another process has claimed it, or a
+ * transaction succeeded that was reported as failed), the memory learns it and all is decided once more: one such frame must not hold up the others.
+ */
+async function commit(
   batch: Batch,
-  join: (request: JoinHeard) => void,
-): Outcome | undefined {
+  data: readonly DataUplink<UplinksRequest>[],
+  decided: readonly Outcome[],
+  state: State,
+): Promise<readonly Outcome[]> {
+  try {
+    await state.commit(batch);
+    return decided;
+  } catch (error) {
+    if ((error as { code?: string }).code !== "store/constraint") throw error;
+    state.rereadCounters(batch.rowsOf("claim").map(([sessionId]) => sessionId as number));
+    const again = new Batch();
+    const outcomes = data.map((uplink) => takeDataUplink(uplink, state, again));
+    await state.commit(again);
+    return outcomes;
+  }
+}
+
+function count(outcomes: readonly Outcome[], { metrics }: State): void {
+  for (const outcome of outcomes) metrics.outcome(outcome);
+}
+
+function receive(merged: Frame): Received {
   const phyPayload = Buffer.from(merged.phyPayload, "base64");
   const frame = decodePhyPayload(phyPayload);
-  if (isRefused(frame)) return "uplink/malformed";
+  if (isRefused(frame)) return { outcome: "uplink/malformed" };
   const { firstAt } = merged;
   const heard = byQuality(distinctHearings(merged.heard));
   switch (frame.type) {
     case "ConfirmedDataUp":
     case "UnconfirmedDataUp":
-      return takeDataUplink({ phyPayload, frame, heard, firstAt }, state, batch);
+      return { data: { phyPayload, frame, heard, firstAt } };
     case "JoinRequest":
-      join({ phyPayload, frame, heard, firstAt });
-      return undefined;
+      return { join: { phyPayload, frame, heard, firstAt } };
     case "RejoinRequest":
-      return "uplink/rejoin";
+      return { outcome: "uplink/rejoin" };
     case "Proprietary":
-      return "uplink/proprietary";
+      return { outcome: "uplink/proprietary" };
     default:
-      return "uplink/not-uplink";
+      return { outcome: "uplink/not-uplink" };
   }
 }
