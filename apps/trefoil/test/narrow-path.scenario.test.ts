@@ -6,8 +6,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { Key } from "@trefoil/custody";
-import mqtt from "mqtt";
-import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   Device,
   Gateway,
@@ -17,7 +15,9 @@ import {
   RealClock,
   regions,
   seededRandom,
-} from "../../simulator/src/index.ts";
+} from "@trefoil/simulator";
+import mqtt from "mqtt";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { createDevices, type DeviceKeys, type NewDevice } from "../src/commands/provision.ts";
 import { projectDir } from "../src/supervisor/node-flags.ts";
 import { createApplication, createGateway, startTestNetwork, type TestNetwork, until } from "./kit.ts";
