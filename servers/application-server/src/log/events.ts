@@ -20,7 +20,10 @@ export type OwnEvent =
   | (Own & { readonly is: "refused"; readonly code: string });
 export type LogEvent = NetworkEvent | OwnEvent;
 
-/** The last part of an event's topic; each has one bit, so that a set of them is a number. */
+/**
+ * The last part of an event's topic; each has one bit, so that a set of them is a number. The last three may be subscribed to, as
+ * with The Things Stack, and nothing is published there yet.
+ */
 export const topicKinds = [
   "up",
   "join",
@@ -30,6 +33,9 @@ export const topicKinds = [
   "down/nack",
   "down/failed",
   "down/invalidated",
+  "up/normalized",
+  "location/solved",
+  "service/data",
 ] as const;
 export type TopicKind = (typeof topicKinds)[number];
 

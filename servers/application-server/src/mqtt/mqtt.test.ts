@@ -28,7 +28,8 @@ describe("topic filters (compat.md §1: wildcards are read as the own applicatio
     ["v3/+/devices/+/down/#", { kinds: topicKinds.filter((kind) => kind.startsWith("down/")) }],
     ["v3/+/devices/+/+", { kinds: ["up", "join"] }],
     ["v3/+/devices/+/down/invalidated", { kinds: ["down/invalidated"] }],
-    ["v3/+/devices/+/up/#", { kinds: ["up"] }],
+    ["v3/+/devices/+/up/#", { kinds: ["up", "up/normalized"] }],
+    ["v3/+/devices/+/location/solved", { kinds: ["location/solved"] }],
   ])("%s", (text, expected) => expect(kinds(text)).toEqual(expected));
   test.each([
     "v3/other/devices/+/up",
