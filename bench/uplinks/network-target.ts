@@ -86,19 +86,29 @@ async function provision(
   say: (line: string) => void,
 ): Promise<void> {
   let done = 0;
-  let batch: NewDevice[] = [];
-  const flush = async () => {
+  const register = async (batch: readonly NewDevice[]) => {
     const refused = (await createDevices(realm, batch)).find((result) => !result.ok);
     if (refused && !refused.ok) throw new Error(`a device was refused: ${refused.message} (${refused.code})`);
     done += batch.length;
-    batch = [];
     if (total > perCall) say(`bench: ${done} of ${total} devices registered`);
   };
+  // Several batches at a time: while one server works on one, another server has the next.
+  const batches = inBatches(all, region);
+  const worker = async () => {
+    for (const batch of batches) await register(batch);
+  };
+  await Promise.all([worker(), worker(), worker()]);
+}
+
+function* inBatches(all: Iterable<LoadDevice>, region: string): Generator<readonly NewDevice[], void> {
+  let batch: NewDevice[] = [];
   for (const device of all) {
     batch.push(asNewDevice(device, region));
-    if (batch.length === perCall) await flush();
+    if (batch.length < perCall) continue;
+    yield batch;
+    batch = [];
   }
-  if (batch.length > 0) await flush();
+  if (batch.length > 0) yield batch;
 }
 
 const asNewDevice = ({ devEui, devAddr, nwkSKey, appSKey }: LoadDevice, region: string): NewDevice => ({
