@@ -1,7 +1,8 @@
 /** `trefoil init`: the realm owner's key, certificates and KEKs. `npm start` does it too, where it has not been done. */
 import type { Command } from "commander";
-import { initialise, isInitialised } from "../init/init.ts";
-import { prepareDataFolder } from "../supervisor/data-folder.ts";
+import { initialise } from "../init/init.ts";
+import { isInitialised } from "../init/record.ts";
+import { lockDataFolder, prepareDataFolder } from "../supervisor/data-folder.ts";
 import { decideUsers } from "../supervisor/users.ts";
 import { type Output, UserError } from "./output.ts";
 import { loadSettings } from "./realm.ts";
@@ -18,7 +19,8 @@ export function addInitCommand(program: Command): void {
         prepareDataFolder(dataDir, users);
         if (isInitialised(dataDir))
           throw new UserError("init/done", `${dataDir} has been initialised already: nothing was changed`);
-        const made = await initialise({ config, dataDir, users });
+        const lock = await lockDataFolder(dataDir);
+        const made = await initialise({ config, dataDir, users }).finally(lock.release);
         out.result(made, () =>
           [
             `The realm is made in ${dataDir}.`,

@@ -14,6 +14,7 @@ import type {
   SealedKeys,
 } from "@trefoil/wire";
 import { AdminError, call } from "../admin/client.ts";
+import { readRecord } from "../init/record.ts";
 
 export type DeviceKeys = ReadonlyMap<KeyRole, Key>;
 export type NewDevice = {
@@ -112,20 +113,21 @@ const placements: readonly Placement[] = [
 export async function createDevices(realm: Realm, devices: readonly NewDevice[]): Promise<readonly RowResult[]> {
   const results: RowResult[] = devices.map(() => ({ ok: true }));
   const sessionKeyIds = devices.map(() => randomBytes(16).toString("hex"));
+  // All is sealed before anything is asked: a receiver that is not the pinned one leaves no server changed.
+  const sealed = await Promise.all(placements.map((placement) => sealFor(realm, placement, devices)));
   const asked: Role[] = [];
-  for (const placement of placements) {
+  for (const [at, placement] of placements.entries()) {
     const indices = devices.flatMap((device, i) => (results[i]?.ok && placement.concerns(device) ? [i] : []));
     if (indices.length === 0) continue;
-    const chosen = indices.map((i) => devices[i] as NewDevice);
-    const sealed = await sealFor(realm, placement, chosen);
-    const bodies = chosen.map((device, n) =>
-      placement.body(device, sealed[n] as SealedKeys, sessionKeyIds[indices[n] as number] as string, realm),
+    const bodies = indices.map((i) =>
+      placement.body(devices[i] as NewDevice, sealed[at]?.[i] as SealedKeys, sessionKeyIds[i] as string, realm),
     );
     const answer = await call<Results>(realm.dataDir, placement.role, "POST", "/devices", bodies);
     for (const [n, result] of answer.results.entries()) {
+      const i = indices[n] as number;
       if (result.ok) continue;
-      results[indices[n] as number] = result;
-      await takeBack(realm.dataDir, asked, (chosen[n] as NewDevice).devEui);
+      results[i] = result;
+      await takeBack(realm.dataDir, asked, (devices[i] as NewDevice).devEui);
     }
     asked.push(placement.role);
   }
@@ -134,7 +136,8 @@ export async function createDevices(realm: Realm, devices: readonly NewDevice[])
 
 /** One transport key for the whole batch: the receiver's costly operation is done once for all of them. */
 async function sealFor(realm: Realm, placement: Placement, devices: readonly NewDevice[]): Promise<SealedKeys[]> {
-  if (devices.every((device) => placement.keys(device).length === 0)) return devices.map(() => nothingSealed);
+  const keysOf = (device: NewDevice) => (placement.concerns(device) ? placement.keys(device) : []);
+  if (devices.every((device) => keysOf(device).length === 0)) return devices.map(() => nothingSealed);
   const { publicKey } = await call<{ publicKey: string }>(
     realm.dataDir,
     placement.role,
@@ -142,11 +145,17 @@ async function sealFor(realm: Realm, placement: Placement, devices: readonly New
     placement.publicKeyPath,
   );
   const receiver = parseReceiver(publicKey);
-  if (!receiver) throw new AdminError("seal/bad-public-key", `the ${placement.role} gave no key that can be sealed to`);
+  // The server may have been taken over: keys are sealed to the receiver that the owner saw made, and to no other.
+  if (!receiver || receiver.fingerprint !== readRecord(realm.dataDir).receivers[placement.role]) {
+    throw new AdminError(
+      "seal/not-the-receiver",
+      `the ${placement.role} shows another public key than the one pinned when the realm was made: nothing was sealed`,
+    );
+  }
   using sealer = makeSealer(receiver);
   return devices.map((device) =>
     sealer.seal(
-      placement.keys(device).map((role) => ({
+      keysOf(device).map((role) => ({
         key: device.keys.get(role) as Key,
         joinEui: device.joinEui ?? noEui,
         devEui: device.devEui,

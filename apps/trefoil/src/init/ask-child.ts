@@ -9,6 +9,8 @@ export async function askChild<Answer>(program: string, dataDir: string, order: 
   const child = spawn(process.execPath, [...nodeFlags(dataDir), program], {
     cwd: "/",
     env: { TZ: "UTC" },
+    // Ctrl-C in the terminal is for the command: it must not cut a key off in the middle.
+    detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });
   const ended = new Promise<number | null>((resolve) => {

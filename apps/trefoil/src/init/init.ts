@@ -4,20 +4,22 @@
  *
  *   owner and CA → vault (pins the owner) → each server's identity (KEKs sealed to the vault) → certificates, peers, registrations
  *
- * `owner/initialised` is written last: an interrupted initialisation starts anew.
+ * `owner/realm.json` is written last: an interrupted initialisation starts anew, unless a server has already used what was made.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fingerprintOf, parseOwnerPublicKey, signRegistration } from "@trefoil/custody";
 import type { Config } from "@trefoil/service";
 import { type Issued, issueCertificate } from "@trefoil/service/certificates";
 import { mayCall, type Registration, type Role, roles, type VaultInfo } from "@trefoil/wire";
+import { UserError } from "../commands/output.ts";
 import { folderOf, writePrivate } from "../supervisor/data-folder.ts";
 import { initOf } from "../supervisor/node-flags.ts";
 import type { Users } from "../supervisor/users.ts";
 import { askChild } from "./ask-child.ts";
 import { makeOwner, type Owner } from "./owner.ts";
+import { writeRecord } from "./record.ts";
 import { keepRegistration } from "./registrations.ts";
 import type { IdentityMade, IdentityOrder } from "./server-identity.ts";
 
@@ -26,10 +28,22 @@ export type InitOptions = { readonly config: Config; readonly dataDir: string; r
 export type InitMade = { readonly owner: string; readonly vault: string };
 
 const serverIdentity = fileURLToPath(new URL("./server-identity.ts", import.meta.url));
-const doneFile = (dataDir: string) => join(dataDir, "owner", "initialised");
-export const isInitialised = (dataDir: string) => existsSync(doneFile(dataDir));
+/** What an interrupted initialisation left is removed; what a server has begun to use never is. */
+function clearUnfinished(dataDir: string): void {
+  const used = roles.find((role) => existsSync(join(folderOf(dataDir, role), "store.sqlite")));
+  if (used) {
+    throw new UserError(
+      "init/damaged",
+      `the ${used} has data, but the realm's record is gone from ${dataDir}/owner: restore it from your copy`,
+    );
+  }
+  for (const folder of [...roles.map((role) => folderOf(dataDir, role)), join(dataDir, "owner")]) {
+    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}
 
 export async function initialise({ config, dataDir, users }: InitOptions): Promise<InitMade> {
+  clearUnfinished(dataDir);
   const owner = await makeOwner(dataDir);
   const identityOf = (role: Role) => (users.are === "separate" ? { identity: users.of[role] } : {});
   const vault = await askChild<VaultInfo>(initOf("vault"), folderOf(dataDir, "vault"), {
@@ -40,6 +54,7 @@ export async function initialise({ config, dataDir, users }: InitOptions): Promi
 
   const servers = roles.filter((role) => role !== "vault");
   const made = new Map<Role, Issued>();
+  const receivers = new Map<Role, string>([["join-server", vault.fingerprint]]);
   await Promise.all(
     servers.map(async (role) => {
       const binding = kekBindings(config)[role];
@@ -49,17 +64,30 @@ export async function initialise({ config, dataDir, users }: InitOptions): Promi
         ...identityOf(role),
         ...(binding ? { kek: { label: binding.label, vaultPublicKey: vault.publicKey } } : {}),
       };
-      const { csr, sealedKek } = await askChild<IdentityMade>(serverIdentity, order.dataDir, order);
+      const { csr, receiver } = await askChild<IdentityMade>(serverIdentity, order.dataDir, order);
       made.set(role, await issueCertificate(owner.ca, role, csr));
-      if (!binding || !sealedKek) return;
-      const registration: Registration = { ...binding, version: 1, kind: "kek", kek: sealedKek, issuedAt: Date.now() };
+      if (!binding || !receiver) return;
+      receivers.set(role, receiver.fingerprint);
+      const registration: Registration = {
+        ...binding,
+        version: 1,
+        kind: "kek",
+        kek: receiver.sealedKek,
+        issuedAt: Date.now(),
+      };
       keepRegistration(dataDir, role, signRegistration(owner.key, registration));
     }),
   );
   for (const role of servers) writeTrust(dataDir, role, made, owner, config, users);
   const ownerKey = parseOwnerPublicKey(owner.publicKey);
   const fingerprints = { owner: ownerKey ? fingerprintOf(ownerKey) : "", vault: vault.fingerprint };
-  writePrivate(doneFile(dataDir), `${JSON.stringify(fingerprints)}\n`);
+  const { netId, asId } = config.network;
+  writeRecord(dataDir, {
+    owner: fingerprints.owner,
+    receivers: Object.fromEntries(receivers),
+    netId: netId.toLowerCase(),
+    asId,
+  });
   return fingerprints;
 }
 

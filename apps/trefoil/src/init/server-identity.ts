@@ -19,7 +19,10 @@ export type IdentityOrder = {
   /** Servers that receive session keys: the vault to seal their KEK to, and its label. */
   readonly kek?: { readonly label: string; readonly vaultPublicKey: string };
 };
-export type IdentityMade = { readonly csr: string; readonly sealedKek?: SealedKeys };
+export type IdentityMade = {
+  readonly csr: string;
+  readonly receiver?: { readonly sealedKek: SealedKeys; readonly fingerprint: string };
+};
 
 const order = JSON.parse(await text(process.stdin)) as IdentityOrder;
 if (order.identity) becomeUser(order.identity);
@@ -36,18 +39,22 @@ function write(name: string, contents: string | Uint8Array): void {
 const { keyPem, csrPem } = await makeServerKeyAndCsr(order.role);
 write("tls.key", keyPem);
 process.stdout.write(
-  JSON.stringify({ csr: csrPem, ...(order.kek ? makeReceiver(order.kek) : {}) } satisfies IdentityMade),
+  JSON.stringify({ csr: csrPem, ...(order.kek ? { receiver: makeReceiver(order.kek) } : {}) } satisfies IdentityMade),
 );
 
-function makeReceiver({ label, vaultPublicKey }: NonNullable<IdentityOrder["kek"]>): { sealedKek: SealedKeys } {
+function makeReceiver({
+  label,
+  vaultPublicKey,
+}: NonNullable<IdentityOrder["kek"]>): NonNullable<IdentityMade["receiver"]> {
   const vault = parseReceiver(vaultPublicKey);
   if (!vault) throw new Error("the vault's public key is not one");
-  const sealingKey = encodeSealingKey(makeSealingKeyPair().privateKey);
+  const { privateKey, published } = makeSealingKeyPair();
+  const sealingKey = encodeSealingKey(privateKey);
   write("sealing.key", sealingKey);
   sealingKey.fill(0);
   const { kek, sealed } = makeKekSealedTo(vault, label);
   const file = encodeKekFile(kek);
   write("kek.key", file);
   file.fill(0);
-  return { sealedKek: sealed };
+  return { sealedKek: sealed, fingerprint: published.fingerprint };
 }

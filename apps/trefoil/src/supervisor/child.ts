@@ -63,7 +63,9 @@ export function spawnChild(
   });
   const preloaded = Promise.withResolvers<void>();
   const ready = new Promise<Listeners>((resolve, reject) => {
-    process_.on("message", (message: FromChild) => {
+    process_.on("message", (message: FromChild | null) => {
+      // A process that was taken over may send anything.
+      if (typeof message !== "object" || message === null) return;
       if ("preloaded" in message) preloaded.resolve();
       else if ("ready" in message) resolve(message.ready.listeners);
       else if ("failed" in message) reject(new ChildFailed(role, message.failed));

@@ -1,12 +1,18 @@
 /** The data folder: its version, its lock, and the folders of the servers with their owners and modes (docs/architecture.md). */
 import {
   chmodSync,
-  chownSync,
+  closeSync,
+  constants,
   existsSync,
+  fchownSync,
+  lchownSync,
+  lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeFileSync,
@@ -65,15 +71,27 @@ function ownFolder(path: string, identity: { uid: number; gid: number } | undefi
   chmodSync(path, 0o700);
   const { uid, gid } = identity ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   if (process.getuid?.() !== 0 || statSync(path).uid === uid) return;
-  for (const name of readdirSync(path)) chownSync(join(path, name), uid, gid);
-  chownSync(path, uid, gid);
+  for (const name of readdirSync(path)) {
+    // Its former owner may have planted links to files of others.
+    const { nlink } = lstatSync(join(path, name));
+    if (nlink === 1) lchownSync(join(path, name), uid, gid);
+  }
+  lchownSync(path, uid, gid);
 }
 
 /** Writes a file that only its owner may read, whole or not at all. */
 export function writePrivate(path: string, text: string, owner?: { readonly uid: number; readonly gid: number }): void {
   const temporary = `${path}.new`;
-  writeFileSync(temporary, text, { mode: 0o600, flush: true });
-  if (owner) chownSync(temporary, owner.uid, owner.gid);
+  rmSync(temporary, { force: true });
+  // O_EXCL and O_NOFOLLOW: the folder may belong to a server's user, who could have planted a link there.
+  const file = openSync(
+    temporary,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+    0o600,
+  );
+  writeFileSync(file, text, { flush: true });
+  if (owner) fchownSync(file, owner.uid, owner.gid);
+  closeSync(file);
   renameSync(temporary, path);
 }
 

@@ -4,11 +4,13 @@ import { join } from "node:path";
 import type { Config } from "@trefoil/service";
 import { configFor } from "@trefoil/service/config";
 import type { Boot, Role } from "@trefoil/wire";
-import { initialise, isInitialised } from "../init/init.ts";
+import { initialise } from "../init/init.ts";
+import { checkRealm, isInitialised } from "../init/record.ts";
 import { handInRegistrations } from "../init/registrations.ts";
 import type { ChildFailed } from "./child.ts";
 import { folderOf, lockDataFolder, prepareDataFolder, writePrivate } from "./data-folder.ts";
 import { isLogged, type Level, type LogSink, ownLine } from "./log.ts";
+import { waitForOrphans } from "./orphans.ts";
 import { type Running, type SupervisorEvent, supervise } from "./supervisor.ts";
 import { decideUsers, type Users } from "./users.ts";
 
@@ -35,7 +37,9 @@ export async function startNetwork({
   const lock = await lockDataFolder(dataDir);
   try {
     if (!isInitialised(dataDir)) await initialise({ config, dataDir, users });
+    checkRealm(dataDir, config.network);
     const runtimeFile = join(dataDir, "runtime.json");
+    await waitForOrphans(runtimeFile);
     const supervisor = await supervise({
       bootOf: (role) => bootOf(role, config, dataDir, users),
       onLine: log,

@@ -11,11 +11,15 @@ export const projectDir = fileURLToPath(new URL("../../../../", import.meta.url)
 export const mainOf = (role: Role) => `${projectDir}servers/${role}/src/main.ts`;
 export const initOf = (role: Role) => `${projectDir}servers/${role}/src/init.ts`;
 
+/** Where code is. `apps` for the programs of the initialisation, which run under the same flags. */
+const codeFolders = ["packages", "platform", "servers", "apps", "node_modules", "package.json"];
+
 /** Node's arguments for a process that may read the code and use `dataDir`, and nothing else of the file system. */
 export function nodeFlags(dataDir: string): string[] {
   return [
     "--permission",
-    `--allow-fs-read=${projectDir}`,
+    // Not the project as a whole: the data folder of all servers usually lies in it.
+    ...codeFolders.map((name) => `--allow-fs-read=${projectDir}${name}`),
     `--allow-fs-read=${dataDir}`,
     `--allow-fs-write=${dataDir}`,
     // What the process metrics read about the process itself.

@@ -50,6 +50,7 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
   );
   const slotOf = (role: Role) => slots.get(role) as Slot;
   let stopping = false;
+  const stopAsked = Promise.withResolvers<void>();
 
   const running = (): Running =>
     Object.fromEntries(
@@ -94,7 +95,7 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
     slot.backOff = next.state;
     slot.restarts++;
     options.onEvent({ is: "ended", role, how, restartInMs: next.delayMs });
-    await new Promise((resolve) => setTimeout(resolve, next.delayMs));
+    await Promise.race([new Promise((resolve) => setTimeout(resolve, next.delayMs).unref()), stopAsked.promise]);
     if (stopping) return;
     try {
       await start(slot);
@@ -108,6 +109,7 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
 
   async function stop(): Promise<void> {
     stopping = true;
+    stopAsked.resolve();
     for (const { role } of [...processes].reverse()) await slotOf(role).child?.stop(stopGraceMs);
   }
 

@@ -22,7 +22,10 @@ export function decideUsers(
   if (process.getuid?.() !== 0) return { are: "one", because: "Trefoil was not started as root" };
   const closed = closedParent(dataDir);
   if (closed !== undefined) {
-    return { are: "one", because: `other users cannot enter ${closed} (run chmod o+x on it, or move the data folder)` };
+    return {
+      are: "one",
+      because: `they run as root, since other users cannot enter ${closed} (run chmod o+x on it, or move the data folder)`,
+    };
   }
   const of = Object.fromEntries(
     roles.map((role, i) => [role, { uid: settings.firstId + i, gid: settings.firstId + i }]),

@@ -39,11 +39,13 @@ export type RxpkRefusal =
 
 const loraNames = new Set([5, 6, 7, 8, 9, 10, 11, 12].flatMap((sf) => [125, 250, 500].map((bw) => `SF${sf}BW${bw}`)));
 const lrFhssNames = new Set(["M0CW137", "M0CW336", "M0CW1523"]);
-const loraCodingRates = new Set(["4/5", "4/6", "4/7", "4/8", "4/5LI", "4/6LI", "4/8LI", "OFF"]);
+const loraCodingRates = new Set(["4/5", "4/6", "4/7", "4/8", "4/5LI", "4/6LI", "4/8LI"]);
 const lrFhssCodingRates = new Set(["1/3", "2/3", "2/6", "4/6"]);
 /** RFC 4648 §4 with padding and no stray bits. */
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$/;
 const mostPhyOctets = 255;
+/** Some time in the 22nd century: what is later is no time. */
+const latestGpsMs = 4_000_000_000_000;
 /** Antennas of one gateway. */
 const mostSignals = 16;
 
@@ -63,7 +65,7 @@ export function readRxpk(rxpk: unknown): Rxpk | RxpkRefusal {
   const antennas = readAntennas(rxpk);
   if (antennas === undefined) return "rxpk/rssi";
   const hz = Math.round(freq * 1_000_000);
-  const gps = isCount(tmms, Number.MAX_SAFE_INTEGER) ? { gpsTimeMs: tmms } : undefined;
+  const gps = isCount(tmms, latestGpsMs) ? { gpsTimeMs: tmms } : undefined;
   return { phyPayload, hz, tmst, antennas, ...rate, ...gps };
 }
 
