@@ -138,18 +138,61 @@ test("acknowledgements go where the datagram came from, also when its body is ba
 test("an EUI belongs to the address that speaks for it as long as that is heard", () => {
   const elsewhere = { address: "198.51.100.9", port: 1 };
   take(datagram(2));
+  take(datagram(0, { stat: {} }));
   now += aliveMs - 1;
   take(datagram(0, { rxpk: [frame] }), elsewhere);
   take(datagram(2), elsewhere);
   expect(ports.datagrams.of("gateway/other-address")).toBe(2);
   expect(uplinks).toEqual([]);
-  expect(sent).toHaveLength(1);
+  expect(sent).toHaveLength(2);
   expect(ports.table.get(eui)?.pull?.host).toBe(home.address);
   now += 1;
   take(datagram(2), elsewhere);
   expect(ports.table.get(eui)?.pull).toMatchObject({ host: elsewhere.address, port: 1 });
   take(datagram(2));
   expect(ports.datagrams.of("gateway/other-address")).toBe(3);
+});
+
+test("PUSH_DATA and PULL_DATA are bound apart: a gateway may show an address for each of its sockets", () => {
+  const up = { address: "203.0.113.5", port: 5 };
+  for (let i = 0; i < 20; i++) {
+    take(datagram(2));
+    take(datagram(0, { rxpk: [frame] }), up);
+    take(datagram(5)); // From the socket of PULL_DATA.
+    now += 10_000;
+  }
+  expect(
+    (["push-data", "pull-data", "tx-ack/unexpected", "gateway/other-address"] as const).map(ports.datagrams.of),
+  ).toEqual([20, 20, 20, 0]);
+  take(datagram(5), up);
+  take(datagram(2), up);
+  take(datagram(0, { rxpk: [frame] }));
+  expect(ports.datagrams.of("gateway/other-address")).toBe(3);
+});
+
+test("the old address of downlinks is kept bound by neither PUSH_DATA nor TX_ACK", () => {
+  const moved = { address: "203.0.113.5", port: 5 };
+  take(datagram(2));
+  for (let i = 0; i < 6; i++) {
+    now += aliveMs / 6;
+    take(datagram(0, { rxpk: [frame] }));
+    take(datagram(5));
+  }
+  take(datagram(2), moved);
+  expect(ports.table.get(eui)?.pull?.host).toBe(moved.address);
+});
+
+test("a stranger is remembered while either of its directions is heard", () => {
+  use(true);
+  const other = "00000000000000aa";
+  take(datagram(2, undefined, other));
+  now += aliveMs - 1;
+  take(datagram(0, { rxpk: [frame] }, other));
+  now += aliveMs - 1;
+  ports.table.sweep(now);
+  expect(ports.table.get(other)).toBeDefined();
+  ports.table.sweep(now + 1);
+  expect(ports.table.get(other)).toBeUndefined();
 });
 
 test("several gateways may hide behind one address", () => {

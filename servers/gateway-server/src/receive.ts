@@ -4,7 +4,7 @@
  */
 import type { Limited } from "@trefoil/service";
 import type { Reception } from "@trefoil/wire";
-import { bind, type ConnectedGateway } from "./gateways/gateway.ts";
+import { type ConnectedGateway, isElsewhere } from "./gateways/gateway.ts";
 import type { GatewayTable } from "./gateways/gateway-table.ts";
 import {
   type DatagramRefusal,
@@ -79,10 +79,12 @@ function outcomeOf(ports: ReceivePorts, octets: Buffer, host: string, port: numb
   const gateway = ports.table.admit(datagram.eui);
   if (!gateway) return "gateway/unknown";
   const now = ports.nowMs();
-  if (!bind(gateway, host, now)) return "gateway/other-address";
+  const bound = datagram.is === "push-data" ? gateway.push : gateway.pull;
+  if (isElsewhere(bound, host, now)) return "gateway/other-address";
   gateway.lastSeen = Date.now();
   switch (datagram.is) {
     case "push-data":
+      gateway.push = { host, atMs: now };
       ports.send(encodeAck(datagram), host, port);
       return pushData(ports, gateway, octets, now);
     case "pull-data":
@@ -94,6 +96,7 @@ function outcomeOf(ports: ReceivePorts, octets: Buffer, host: string, port: numb
       }
       return "pull-data";
     case "tx-ack": {
+      // Comes from PULL_DATA's socket. It keeps no address bound: only PULL_DATA says that downlinks find their way there.
       const ack = readTxAck(readJson(octets));
       if (!ack) return "tx-ack/malformed";
       return gateway.txAcks.arrived(datagram.token, ack) ? "tx-ack" : "tx-ack/unexpected";

@@ -234,9 +234,9 @@ const downlink = (change: Partial<Transmit> = {}): Transmit => ({
   priority: "class-a",
   ...change,
 });
-async function gatewayThatHeard(change: object = {}) {
+async function gatewayThatHeard(change: object = {}, antennaGainDbi = 2.15) {
   await start();
-  await create({ antennaGainDbi: 2.15 });
+  await create({ antennaGainDbi });
   const gateway = await fakeGateway();
   await gateway.pull();
   gateway.push(rxpk(change));
@@ -279,7 +279,46 @@ test("a gateway that refuses RX1 is asked for RX2; one that refuses both gives i
     datr: "SF12BW125",
     powe: 27,
   });
-  gateway.send(5, second.token, { txpk_ack: { error: "TX_POWER" } });
+  gateway.send(5, second.token, { txpk_ack: { error: "TX_FREQ" } });
+  expect(await answer).toEqual({ result: "refused", code: "gateway/TX_FREQ" });
+});
+
+test("a gateway whose gain table lacks a power is asked for the next lower in the same window, and it is remembered", async () => {
+  const gateway = await gatewayThatHeard({}, 7);
+  const table = [-6, -3, 0, 3, 6, 10, 11, 12, 13, 14, 16, 20, 23, 25, 26, 27]; // lora_pkt_fwd's own
+  const asked: [number, number][] = [];
+  const obey = async () => {
+    for (;;) {
+      const { token, txpk } = await gateway.pullResp();
+      asked.push([txpk.freq, txpk.powe]);
+      if (table.includes(txpk.powe)) return gateway.send(5, token);
+      gateway.send(5, token, { txpk_ack: { error: "TX_POWER" } });
+    }
+  };
+  const both = downlink().windows;
+  for (const [at, windows] of [both, both.slice(1), both.slice(0, 1), both.slice(1)].entries()) {
+    const concentratorTime = String(BigInt(downlink().concentratorTime) + BigInt(at * 5_000_000));
+    const [answer] = await Promise.all([networkServer.transmit(downlink({ windows, concentratorTime })), obey()]);
+    expect(answer).toEqual({ result: "transmitted", window: 0, confirmedByGateway: true });
+  }
+  expect(asked).toEqual([
+    [868.3, 9],
+    [868.3, 6],
+    [869.525, 22],
+    [869.525, 20],
+    [868.3, 6],
+    [869.525, 20],
+  ]);
+});
+
+test("a gateway that refuses every power gives its reason, and RX2 is asked for all the same", async () => {
+  const gateway = await gatewayThatHeard({}, 16);
+  const answer = networkServer.transmit(downlink());
+  for (const powe of [0, -3, -6, 13, 12, 11, 10, 6, 3]) {
+    const { token, txpk } = await gateway.pullResp();
+    expect(txpk.powe).toBe(powe);
+    gateway.send(5, token, { txpk_ack: { error: "TX_POWER" } });
+  }
   expect(await answer).toEqual({ result: "refused", code: "gateway/TX_POWER" });
 });
 

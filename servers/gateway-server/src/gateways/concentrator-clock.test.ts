@@ -75,3 +75,39 @@ test("counters that jump at every frame keep times whole and exact", () => {
     expect(Number.isSafeInteger(time) && time >= 0 && tmstAt(time) === tmst).toBe(true);
   }
 });
+
+/** A healthy clock: ten frames, a second apart, and the extended time of the last. */
+function healthy() {
+  const clock = new ConcentratorClock();
+  let time = 0;
+  for (let s = 1; s <= 10; s++) time = clock.extend(s * 1_000_000, startMs + s * 1_000);
+  return { clock, time, atMs: startMs + 10_000 };
+}
+
+test("a counter set back by more than a late datagram explains is a restart at once, also within the 30 s of disorder", () => {
+  for (const backS of [3.1, 8, 18, 29]) {
+    const clock = new ConcentratorClock();
+    clock.extend(40_000_000, startMs);
+    const restarted = clock.extend((50 - backS) * 1e6, startMs + 10_000);
+    const now = clock.nowUs(startMs + 10_000) as number;
+    expect(Math.abs(now - restarted)).toBeLessThan(1);
+    expect(clock.extend((51 - backS) * 1e6, startMs + 11_000)).toBe(restarted + 1e6);
+  }
+});
+
+test("a counter set back by less is noticed within 16 frames", () => {
+  const { clock, atMs } = healthy();
+  let time = 0;
+  for (let s = 1; s <= 16; s++) time = clock.extend((10 + s - 2) * 1e6, atMs + s * 1_000);
+  expect(Math.abs((clock.nowUs(atMs + 16_000) as number) - time)).toBeLessThan(100);
+});
+
+test("one late datagram, however late, never puts the present ahead, and the next frame in time sets it right", () => {
+  for (const lateS of [0.5, 2.9, 3.1, 10, 29]) {
+    const { clock, time, atMs } = healthy();
+    expect(clock.extend((11 - lateS) * 1e6, atMs + 1_000)).toBe(time + (1 - lateS) * 1e6);
+    expect(clock.nowUs(atMs + 1_000)).toBeLessThanOrEqual(time + 1e6);
+    expect(clock.extend(12e6, atMs + 2_000)).toBe(time + 2e6);
+    expect(Math.abs((clock.nowUs(atMs + 2_000) as number) - (time + 2e6))).toBeLessThan(1);
+  }
+});

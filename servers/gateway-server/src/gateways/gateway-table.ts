@@ -1,7 +1,7 @@
 /** All gateways of this process, by EUI: the registered ones, and those let in by `unknownGateways: accept`. */
 import type { RegionParameters } from "@trefoil/lorawan";
 import type { Gateway } from "@trefoil/wire";
-import { aliveMs, type ConnectedGateway, newGateway, pullPath } from "./gateway.ts";
+import { type ConnectedGateway, isSilent, newGateway, pullPath } from "./gateway.ts";
 
 /** Anyone can make up EUIs: no more strangers than this at a time. */
 const mostStrangers = 1_000;
@@ -69,7 +69,7 @@ export class GatewayTable {
         gateway.connected = connected;
         changed.push(gateway);
       }
-      if (!gateway.registered && nowMs - gateway.heardAtMs >= aliveMs) this.remove(gateway.row.eui);
+      if (!gateway.registered && isSilent(gateway, nowMs)) this.remove(gateway.row.eui);
     }
     return changed;
   }

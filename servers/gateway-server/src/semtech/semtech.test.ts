@@ -247,8 +247,8 @@ describe("PULL_RESP", () => {
     ...JSON.parse(octets.toString("utf8", 4)).txpk,
   });
 
-  test("LoRa: inverted polarity, no CRC, power less antenna gain", () => {
-    const octets = encodePullResp(2, 0xbeef, { tmst: 7, window, phyPayload: "AQID", antennaGainDbi: 5 });
+  test("LoRa: inverted polarity, no CRC, the power as given", () => {
+    const octets = encodePullResp(2, 0xbeef, { tmst: 7, window, phyPayload: "AQID", power: 24 });
     expect(read(octets)).toEqual({
       head: "02beef03",
       imme: false,
@@ -268,12 +268,12 @@ describe("PULL_RESP", () => {
 
   test("FSK: a bit rate and its deviation, and with a CRC", () => {
     const fsk = { ...window, dataRate: 50_000 };
-    const octets = encodePullResp(2, 1, { tmst: 7, window: fsk, phyPayload: "AQID", antennaGainDbi: 0 });
+    const octets = encodePullResp(2, 1, { tmst: 7, window: fsk, phyPayload: "AQID", power: 14 });
     expect(read(octets)).toMatchObject({ modu: "FSK", datr: 50_000, fdev: 25_000 });
     expect(read(octets)).not.toHaveProperty("ncrc");
   });
 
-  test("power is rounded down, except for what binary fractions lose", () => {
+  test("power is EIRP less antenna gain, rounded down, except for what binary fractions lose", () => {
     expect([powerDbm(16.15, 2.15), powerDbm(16, 2.15), powerDbm(29.15, 2.15), powerDbm(36, 0)]).toEqual([
       14, 13, 27, 27,
     ]);

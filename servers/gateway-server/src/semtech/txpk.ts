@@ -5,7 +5,7 @@ import { octetsOf } from "./rxpk.ts";
 
 /** A half-wave dipole: what an antenna of unknown gain is taken for, so that the limit on radiated power holds. */
 export const defaultAntennaGainDbi = 2.15;
-/** No reference design delivers more, and older forwarders refuse a power that their table lacks. */
+/** No reference design delivers more. */
 const mostPowerDbm = 27;
 
 /** Whole dBm at the connector, never more than allowed. The small addend undoes binary fractions (16.15 − 2.15). */
@@ -17,16 +17,13 @@ export type Txpk = {
   readonly tmst: number;
   readonly window: Window;
   readonly phyPayload: string;
-  readonly antennaGainDbi: number;
+  /** dBm at the connector. */
+  readonly power: number;
 };
 
 /** Downlinks have inverted polarity, so that devices do not hear each other, and in LoRa no CRC (RP002-1.0.4). */
-export function encodePullResp(
-  version: number,
-  token: number,
-  { tmst, window, phyPayload, antennaGainDbi }: Txpk,
-): Buffer {
-  const { hz, dataRate, codingRate, eirpDbm } = window;
+export function encodePullResp(version: number, token: number, { tmst, window, phyPayload, power }: Txpk): Buffer {
+  const { hz, dataRate, codingRate } = window;
   const modulation =
     typeof dataRate === "number"
       ? { modu: "FSK", datr: dataRate, fdev: dataRate / 2 }
@@ -36,7 +33,7 @@ export function encodePullResp(
     tmst,
     freq: hz / 1_000_000,
     rfch: 0,
-    powe: powerDbm(eirpDbm, antennaGainDbi),
+    powe: power,
     ...modulation,
     size: octetsOf(phyPayload),
     data: phyPayload,
