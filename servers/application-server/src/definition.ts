@@ -56,8 +56,16 @@ async function start(ctx: Ctx): Promise<void> {
     downlink: (queueId) => queue.content(queueId),
     netId: config.network.netId,
     unreadable: () => metrics.unreadable.inc(),
+    unrenderable: ({ is, devEui }, error) => {
+      metrics.unrenderable.inc();
+      say.error({ is, devEui, err: describeError(error) }, "an event could not be made a message: it is passed over");
+    },
   });
-  const log = new EventLog(store, open, { keepEvents: config.keepEvents });
+  const readerFailed = (error: unknown) => {
+    metrics.readerFailures.inc();
+    say.error({ err: describeError(error) }, "a reader of the log failed");
+  };
+  const log = new EventLog(store, open, { keepEvents: config.keepEvents, readerFailed });
   const unread = new Unread(store, log);
 
   const mqttSessions = new MqttSessions(
@@ -67,6 +75,7 @@ async function start(ctx: Ctx): Promise<void> {
       deviceId: (device) => devices.deviceId(device),
       metrics,
       applicationId,
+      failed: readerFailed,
       fellBehind: ({ application, clientId }) => {
         metrics.fellBehind.inc();
         say.warn(

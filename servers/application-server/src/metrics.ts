@@ -25,6 +25,8 @@ export function openMetrics(registry: Registry) {
     readUplinks: events.labels({ is: "uplink", outcome: "taken" }),
     repeatedBatches: counter("repeated_batches_total", "Batches that came again and were not taken twice"),
     unreadable: counter("unreadable_total", "Uplinks that a subscriber should have got, without a key to read them"),
+    unrenderable: counter("unrenderable_total", "Events passed over because their message could not be made"),
+    readerFailures: counter("reader_failures_total", "Readers of the log that failed at a batch that was committed"),
     published: counter("published_total", "Messages written to MQTT clients, by QoS", "qos"),
     redelivered: counter("redelivered_total", "Messages sent again to a client that came back"),
     fellBehind: counter("fell_behind_total", "MQTT sessions whose next event had been pruned"),

@@ -303,6 +303,35 @@ describe("parts of JSON", () => {
     );
   });
 
+  test("what is no time, or no time of google.protobuf.Timestamp, has no text, and leaves the next one right", () => {
+    for (const ms of [
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      1e300,
+      -1e300,
+      8.64e15,
+      253_402_300_800_000,
+      -62_135_596_800_001,
+    ])
+      expect(rfc3339(ms)).toBeUndefined();
+    expect(rfc3339(253_402_300_799_999)).toBe("9999-12-31T23:59:59.999Z");
+    expect(rfc3339(-62_135_596_800_000)).toBe("0001-01-01T00:00:00.000Z");
+    expect(rfc3339(0)).toBe("1970-01-01T00:00:00.000Z");
+  });
+
+  test("an uplink is told without the numbers that are no times and no durations", () => {
+    const odd = { ...rx, gpsTimeMs: 1e300, receivedAt: 8.64e15 };
+    const told = JSON.parse(
+      uplinkJson(device, { ...uplink, at: 8.64e15, airtimeMs: 1e300, rxMetadata: [odd] }, "", 0, "000013"),
+    );
+    expect(told.received_at).toBe("1970-01-01T00:00:00.000Z");
+    const up = told.uplink_message;
+    expect(up.f_cnt).toBe(42);
+    for (const name of ["received_at", "consumed_airtime"]) expect(up).not.toHaveProperty(name);
+    for (const name of ["time", "gps_time", "received_at"]) expect(up.rx_metadata[0]).not.toHaveProperty(name);
+    expect(up.settings).not.toHaveProperty("time");
+  });
+
   test("durations have 0, 3, 6 or 9 decimals, as google.protobuf.Duration in JSON", () => {
     expect([56.576, 1000, 1.5, 0.001, 0.0000015, 2500].map(duration)).toEqual([
       "0.056576s",

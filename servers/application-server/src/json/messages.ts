@@ -6,7 +6,7 @@ import type { NetworkEvent } from "@trefoil/wire";
 import type { DownlinkContent } from "../log/events.ts";
 import { rxMetadataJson } from "./rx-metadata.ts";
 import { settingsJson, timestampOf } from "./settings.ts";
-import { asciiJson, duration, gpsToUnixMs, quote, rfc3339, sessionKeyIdText } from "./text.ts";
+import { asciiJson, duration, gpsToUnixMs, longestMs, quote, rfc3339, sessionKeyIdText, timeMember } from "./text.ts";
 
 /** Who an event is about. */
 export type EndDevice = {
@@ -24,7 +24,7 @@ function head(device: EndDevice, devAddr: string | undefined, id: string, receiv
     device.applicationId
   }"},"dev_eui":"${device.devEui}"${device.joinEui === undefined ? "" : `,"join_eui":"${device.joinEui}"`}${
     devAddr === undefined ? "" : `,"dev_addr":${quote(devAddr.toUpperCase())}`
-  }},"correlation_ids":[${quote(id)}],"received_at":"${rfc3339(receivedAt)}",`;
+  }},"correlation_ids":[${quote(id)}]${timeMember("received_at", receivedAt)},`;
 }
 
 /** `frmPayload` is base64 and clear. `receivedAt`: when the application-server took it. */
@@ -49,13 +49,13 @@ export function uplinkJson(
     up.codingRate,
     first === undefined ? 0 : timestampOf(first.concentratorTime),
     time,
-  )},"received_at":"${rfc3339(up.at)}"${up.confirmed ? ',"confirmed":true' : ""}${
-    up.airtimeMs > 0 ? `,"consumed_airtime":"${duration(up.airtimeMs)}"` : ""
+  )}${timeMember("received_at", up.at)}${up.confirmed ? ',"confirmed":true' : ""}${
+    up.airtimeMs > 0 && up.airtimeMs <= longestMs ? `,"consumed_airtime":"${duration(up.airtimeMs)}"` : ""
   },"network_ids":{"net_id":"${netId}"}}}`;
 }
 
 export function joinJson(device: EndDevice, join: Extract<NetworkEvent, { is: "join" }>, receivedAt: number): string {
-  const accept = `{"session_key_id":"${sessionKeyIdText(join.sessionKeyId)}","received_at":"${rfc3339(join.at)}"}`;
+  const accept = `{"session_key_id":"${sessionKeyIdText(join.sessionKeyId)}"${timeMember("received_at", join.at)}}`;
   return `${head(device, join.devAddr, join.id, receivedAt)}"join_accept":${accept}}`;
 }
 

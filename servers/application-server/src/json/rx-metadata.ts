@@ -1,7 +1,7 @@
 /** One `rx_metadata[]` entry of The Things Stack v3. */
 import type { RxMetadata } from "@trefoil/wire";
 import { timestampOf } from "./settings.ts";
-import { asciiJson, gpsToUnixMs, quote, rfc3339 } from "./text.ts";
+import { asciiJson, gpsToUnixMs, quote, rfc3339, timeMember } from "./text.ts";
 
 export function rxMetadataJson(rx: RxMetadata): string {
   const gps = rx.gpsTimeMs === undefined ? undefined : rfc3339(gpsToUnixMs(rx.gpsTimeMs));
@@ -12,7 +12,7 @@ export function rxMetadataJson(rx: RxMetadata): string {
     rx.rssi === 0 ? "" : `,"rssi":${rx.rssi},"channel_rssi":${rx.rssi}`
   }${rx.snr ? `,"snr":${rx.snr}` : ""}${rx.location === undefined ? "" : `,"location":${locationJson(rx.location)}`}${
     rx.channel ? `,"channel_index":${rx.channel}` : ""
-  }${gps === undefined ? "" : `,"gps_time":"${gps}"`},"received_at":"${rfc3339(rx.receivedAt)}"}`;
+  }${gps === undefined ? "" : `,"gps_time":"${gps}"`}${timeMember("received_at", rx.receivedAt)}}`;
 }
 
 /** A gateway's place is what its owner registered. */

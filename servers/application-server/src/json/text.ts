@@ -15,8 +15,16 @@ export const asciiJson = (value: unknown): string =>
 let secondOfText = Number.NaN;
 let textOfSecond = "";
 
-/** RFC 3339 in UTC with milliseconds. Most times of a batch lie in the same second: its text is made once. */
-export function rfc3339(ms: number): string {
+/** google.protobuf.Timestamp reaches from the year 1 to the end of 9999. */
+const firstTime = Date.parse("0001-01-01T00:00:00Z");
+const endOfTime = Date.UTC(10_000, 0, 1);
+
+/**
+ * RFC 3339 in UTC with milliseconds; undefined for a number that is no time. Most times of a batch lie in the same second: its
+ * text is made once.
+ */
+export function rfc3339(ms: number): string | undefined {
+  if (!(ms >= firstTime && ms < endOfTime)) return undefined;
   const second = Math.floor(ms / 1000);
   if (second !== secondOfText) {
     textOfSecond = new Date(second * 1000).toISOString().slice(0, 20); // "2026-11-22T16:53:00."
@@ -26,12 +34,21 @@ export function rfc3339(ms: number): string {
   return `${textOfSecond}${rest < 10 ? "00" : rest < 100 ? "0" : ""}${rest}Z`;
 }
 
+/** A member with its comma: nothing where the number is no time. `name` needs no escapes. */
+export function timeMember(name: string, ms: number): string {
+  const text = rfc3339(ms);
+  return text === undefined ? "" : `,"${name}":"${text}"`;
+}
+
 /** Leap seconds between GPS time and UTC since 2017; none has been announced since. */
 const gpsLeapMs = 18_000;
 const gpsEpochMs = Date.UTC(1980, 0, 6);
 export const gpsToUnixMs = (gpsTimeMs: number): number => gpsTimeMs + gpsEpochMs - gpsLeapMs;
 
-/** google.protobuf.Duration in JSON: seconds with 0, 3, 6 or 9 decimals. */
+/** The longest google.protobuf.Duration: 10 000 years. */
+export const longestMs = 315_576_000_000_000;
+
+/** google.protobuf.Duration in JSON, up to `longestMs`: seconds with 0, 3, 6 or 9 decimals. */
 export function duration(ms: number): string {
   const nanos = Math.round(ms * 1e6);
   const seconds = Math.floor(nanos / 1e9);

@@ -26,6 +26,8 @@ export type EventLogOptions = {
   readonly keepEvents: number;
   /** Events of the youngest batches that stay in memory. */
   readonly rememberedEvents?: number;
+  /** A reader threw: its batch is committed all the same. */
+  readonly readerFailed?: (error: unknown) => void;
 };
 type Row = { readonly position: number; readonly at: number; readonly events: string };
 
@@ -49,7 +51,14 @@ export class EventLog {
   #prunedTo = 0;
   readonly #readers: ((entry: Entry) => void)[] = [];
 
-  constructor(store: Store<HotStatement>, open: OpenEntry, { keepEvents, rememberedEvents = 16_384 }: EventLogOptions) {
+  readonly #readerFailed: (error: unknown) => void;
+
+  constructor(
+    store: Store<HotStatement>,
+    open: OpenEntry,
+    { keepEvents, rememberedEvents = 16_384, readerFailed = () => undefined }: EventLogOptions,
+  ) {
+    this.#readerFailed = readerFailed;
     this.#store = store;
     this.#open = open;
     this.#keep = Math.max(keepEvents, leastKept);
@@ -99,8 +108,17 @@ export class EventLog {
     const entry = this.#open(position, at, events);
     this.#remember(entry);
     this.#end = position + 1;
-    for (const read of this.#readers) read(entry);
+    for (const read of this.#readers) this.#tell(read, entry);
     return entry;
+  }
+
+  /** The batch is committed: a reader that throws takes nothing from whoever appended, nor from the other readers. */
+  #tell(read: (entry: Entry) => void, entry: Entry): void {
+    try {
+      read(entry);
+    } catch (error) {
+      this.#readerFailed(error);
+    }
   }
 
   /** The batch at `position`, or the first one after it; undefined at the end. */

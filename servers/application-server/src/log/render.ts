@@ -22,10 +22,12 @@ export type RenderPorts = {
   /** Lower-case hex. */
   readonly netId: string;
   readonly unreadable: () => void;
+  /** Making an event's message threw. */
+  readonly unrenderable: (event: LogEvent, error: unknown) => void;
 };
 export type Renderer = {
   readonly open: OpenEntry;
-  /** Undefined where the event cannot be shown: no key, or the device is gone. */
+  /** Undefined where the event cannot be shown: no key, the device is gone, or it cannot be made text. Never throws for an event. */
   readonly render: (entry: Entry, index: number) => Rendered | undefined;
 };
 
@@ -95,9 +97,15 @@ export function makeRenderer(ports: RenderPorts): Renderer {
     const applicationId = ports.applicationId(entry.applications[index] as number);
     if (applicationId === undefined || !devices.has(device)) return undefined;
     const who = endDevice(device, applicationId);
-    const payload = make(event, device, who, entry.at);
+    let payload: string | undefined;
+    try {
+      payload = make(event, device, who, entry.at);
+      if (payload === undefined) ports.unreadable();
+    } catch (error) {
+      // Readers come again until their cursor has passed an event: one that throws would hold all of them up for ever.
+      ports.unrenderable(event, error);
+    }
     if (payload === undefined) {
-      ports.unreadable();
       entry.rendered[index] = null;
       return undefined;
     }

@@ -9,7 +9,11 @@ import type { Place } from "./in-flight.ts";
 import { MqttSession, type SessionPorts, type Wire } from "./session.ts";
 
 export type Asked = { readonly topic: string; readonly qos: 0 | 1 | 2 };
-export type SessionsPorts = SessionPorts & { readonly applicationId: (application: number) => string | undefined };
+export type SessionsPorts = SessionPorts & {
+  readonly applicationId: (application: number) => string | undefined;
+  /** One session could not read; the others went on. */
+  readonly failed: (error: unknown) => void;
+};
 
 /** Bounds what one application can leave behind. */
 const mostDurable = 1_000;
@@ -66,7 +70,13 @@ export class MqttSessions {
 
   /** New events are in the log. */
   pump(): void {
-    for (const { session } of this.#held.values()) session.pump();
+    for (const { session } of this.#held.values()) {
+      try {
+        session.pump();
+      } catch (error) {
+        this.#ports.failed(error);
+      }
+    }
   }
 
   /** Filters of a session that is there already: none for a new one. */
