@@ -201,3 +201,32 @@ test("an uplink of a session that has ended is read by a client that comes back 
   const second = await connect();
   expect((await second.got(2)).map(textOf)).toEqual(["under the old key", "under the new key"]);
 });
+
+test("times and decorations that are out of range or no values at all neither stop the server nor hold up what follows", async () => {
+  const first = await connect();
+  await first.subscribe(filter);
+  const rx = device.rxMetadata;
+  const odd = [
+    device.uplink("far future", { at: 8.64e15, rxMetadata: [{ ...rx, gpsTimeMs: 1e300, receivedAt: 8.64e15 }] }),
+    device.uplink("nulls", {
+      airtimeMs: null,
+      codingRate: null,
+      rxMetadata: [{ ...rx, rssi: null, snr: null, channel: null, antenna: 0.5, gpsTimeMs: null, location: null }],
+    }),
+    device.uplink("absent", {
+      airtimeMs: undefined,
+      rxMetadata: [{ ...rx, rssi: undefined, location: { latitude: 1 } }],
+    }),
+  ];
+  await send(...odd, device.uplink("next"));
+  const messages = await first.got(4);
+  expect(messages.map(textOf)).toEqual(["far future", "nulls", "absent", "next"]);
+  const ups = messages.map(({ json }) => json.uplink_message as { [name: string]: unknown; rx_metadata: object[] });
+  expect(ups[0]?.rx_metadata[0]).not.toHaveProperty("gps_time");
+  const known = ["gateway_ids", "received_at", "timestamp"];
+  expect(Object.keys(ups[1]?.rx_metadata[0] ?? {}).sort()).toEqual(known);
+  expect(ups[2]?.rx_metadata[0]).not.toHaveProperty("location");
+  for (const up of [ups[1], ups[2]]) expect(up).not.toHaveProperty("consumed_airtime");
+  expect(ups[3]).toMatchObject({ consumed_airtime: "0.056576s", rx_metadata: [{ rssi: -57, snr: 9.5 }] });
+  await expect(send({ ...device.uplink("whose?"), devEui: null as never })).rejects.toThrow();
+});

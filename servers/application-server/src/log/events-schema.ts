@@ -1,4 +1,7 @@
-/** The schema of `Events` (platform/wire/src/application-link.ts). */
+/**
+ * The schema of `Events` (platform/wire/src/application-link.ts). A batch that is refused holds up all that come after it, so it is
+ * strict only where an event would be another's or could not be read; what decorates an uplink is judged by `tidy`.
+ */
 import Type from "typebox";
 
 const text = Type.String({ maxLength: 256 });
@@ -6,21 +9,22 @@ const hex = (digits: number) => Type.String({ pattern: `^[0-9a-f]{${digits}}$` }
 const count = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
 const time = Type.Integer({ minimum: 0, maximum: 8.64e15 });
 
+/** See `tidy`. */
+const decoration = Type.Optional(Type.Unknown());
+
 const common = { id: text, devEui: hex(16), devAddr: hex(8), sessionKeyId: text, at: time };
 const RxMetadata = Type.Object({
   gateway: hex(16),
   gatewayId: text,
-  rssi: Type.Number(),
-  snr: Type.Optional(Type.Number()),
-  channel: Type.Optional(Type.Integer()),
-  antenna: Type.Optional(Type.Integer()),
+  rssi: decoration,
+  snr: decoration,
+  channel: decoration,
+  antenna: decoration,
   concentratorTime: Type.String({ pattern: "^[0-9]{1,20}$" }),
-  gpsTimeMs: Type.Optional(Type.Number()),
+  gpsTimeMs: decoration,
   receivedAt: time,
   trust: text,
-  location: Type.Optional(
-    Type.Object({ latitude: Type.Number(), longitude: Type.Number(), altitude: Type.Optional(Type.Number()) }),
-  ),
+  location: decoration,
 });
 const Uplink = Type.Object({
   ...common,
@@ -31,8 +35,8 @@ const Uplink = Type.Object({
   confirmed: Type.Boolean(),
   hz: count,
   dataRate: Type.Union([Type.String({ maxLength: 16 }), count]),
-  codingRate: Type.Optional(Type.String({ maxLength: 16 })),
-  airtimeMs: Type.Number({ minimum: 0 }),
+  codingRate: decoration,
+  airtimeMs: decoration,
   rxMetadata: Type.Array(RxMetadata, { maxItems: 1024 }),
 });
 const Join = Type.Object({

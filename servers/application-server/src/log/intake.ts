@@ -10,6 +10,7 @@ import type { DownlinkQueue } from "../downlink/queue.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Entry, EventLog } from "./event-log.ts";
 import { EventsSchema } from "./events-schema.ts";
+import { tidy } from "./tidy.ts";
 import type { Unread } from "./unread.ts";
 
 export type IntakePorts = {
@@ -35,7 +36,11 @@ export class Intake {
   }
 
   /** What the network-server may ask. */
-  readonly methods = { events: method(EventsSchema, (batch) => this.take(batch as unknown as Events)) };
+  readonly methods = { events: method(EventsSchema, (batch) => this.#tidied(batch as unknown as Events)) };
+
+  #tidied({ sequence, events }: Events): Promise<object> {
+    return this.take({ sequence, events: tidy(events) });
+  }
 
   /** Resolves when the batch is on the disk. */
   take(batch: Events): Promise<object> {
