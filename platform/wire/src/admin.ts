@@ -66,6 +66,8 @@ export type NetworkDevice = {
     readonly sealed: SealedKeys;
     readonly fCntUp?: number;
     readonly fCntDown?: number;
+    /** 1.1: AFCntDown, the counter of downlinks with application payload; `fCntDown` is NFCntDown then. */
+    readonly aFCntDown?: number;
   };
 };
 

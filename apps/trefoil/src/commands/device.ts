@@ -20,6 +20,7 @@ type CreateOptions = {
   readonly devAddr?: string;
   readonly fCntUp?: string;
   readonly fCntDown?: string;
+  readonly aFCntDown?: string;
 };
 type ApplicationRow = {
   readonly deviceId: string;
@@ -43,7 +44,8 @@ export function addDeviceCommands(program: Command): void {
     .option("--abp", "personalised: no join; session keys instead of root keys")
     .option("--dev-addr <DevAddr>", "with --abp")
     .option("--f-cnt-up <n>", "with --abp: last uplink counter used")
-    .option("--f-cnt-down <n>", "with --abp: last downlink counter used")
+    .option("--f-cnt-down <n>", "with --abp: last downlink counter used (1.1: NFCntDown)")
+    .option("--a-f-cnt-down <n>", "with --abp, 1.1: last AFCntDown used")
     .action(
       action(async (out: Output, command, deviceId: string) => {
         const settings = loadSettings(optionsOf(command));
@@ -177,6 +179,7 @@ function describe(deviceId: string, options: CreateOptions, region: string): Omi
       devAddr: parseHex("--dev-addr", 8, options.devAddr),
       ...(options.fCntUp === undefined ? {} : { fCntUp: parseCount("--f-cnt-up", options.fCntUp) }),
       ...(options.fCntDown === undefined ? {} : { fCntDown: parseCount("--f-cnt-down", options.fCntDown) }),
+      ...(options.aFCntDown === undefined ? {} : { aFCntDown: parseCount("--a-f-cnt-down", options.aFCntDown) }),
     },
   };
 }

@@ -27,7 +27,12 @@ export type NewDevice = {
   /** Those that `keyRoles` names. */
   readonly keys: DeviceKeys;
   /** Personalised devices only. */
-  readonly abp?: { readonly devAddr: string; readonly fCntUp?: number; readonly fCntDown?: number };
+  readonly abp?: {
+    readonly devAddr: string;
+    readonly fCntUp?: number;
+    readonly fCntDown?: number;
+    readonly aFCntDown?: number;
+  };
   readonly usedDevNonces?: readonly number[];
   readonly lastJoinNonce?: number;
 };

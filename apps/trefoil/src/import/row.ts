@@ -72,10 +72,12 @@ function keysOf(roles: readonly KeyRole[], given: (name: string) => string | und
 function sessionOf(devAddr: string, given: (name: string) => string | undefined): NonNullable<NewDevice["abp"]> {
   const up = given("last_f_cnt_up");
   const down = given("last_n_f_cnt_down");
+  const applicationDown = given("last_a_f_cnt_down");
   return {
     devAddr: parseHex("dev_addr", 8, devAddr),
     ...(up === undefined ? {} : { fCntUp: parseCount("last_f_cnt_up", up) }),
     ...(down === undefined ? {} : { fCntDown: parseCount("last_n_f_cnt_down", down) }),
+    ...(applicationDown === undefined ? {} : { aFCntDown: parseCount("last_a_f_cnt_down", applicationDown) }),
   };
 }
 

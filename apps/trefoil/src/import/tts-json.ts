@@ -33,6 +33,7 @@ function fieldsOf(device: unknown) {
     app_s_key: session("app_s_key"),
     last_f_cnt_up: text(inner(device, "session", "last_f_cnt_up")),
     last_n_f_cnt_down: text(inner(device, "session", "last_n_f_cnt_down")),
+    last_a_f_cnt_down: text(inner(device, "session", "last_a_f_cnt_down")),
   };
 }
 
