@@ -56,9 +56,14 @@ export function uplinkEvent<From>(
   };
 }
 
-function airtimeMs({ dataRate, codingRate }: Reception, octets: number): number {
+/** 0 where it cannot be known: NaN would be `null` in JSON, which the application-server refuses. */
+export function airtimeMs(
+  { dataRate, codingRate }: Pick<Reception, "dataRate" | "codingRate">,
+  octets: number,
+): number {
   const rate = parseDataRate(dataRate, codingRate);
-  return rate ? airtimeUs(rate, octets, codingRate === undefined ? {} : { codingRate }) / 1_000 : 0;
+  const us = rate ? airtimeUs(rate, octets, codingRate === undefined ? {} : { codingRate }) : 0;
+  return Number.isFinite(us) && us > 0 ? us / 1_000 : 0;
 }
 
 function rxMetadata(reception: Reception, gateways: Gateways): RxMetadata {

@@ -46,6 +46,12 @@ export function makeMetrics(registry: Registry) {
       labelNames: ["priority", "result"],
       registers,
     }),
+    quarantined: new Counter({
+      name: "trefoil_outbox_quarantined_total",
+      help: "Events that the application-server refused for good",
+      labelNames: ["is"],
+      registers,
+    }),
     macCommands: new Counter({
       name: "trefoil_uplink_mac_commands_total",
       help: "MAC commands received",

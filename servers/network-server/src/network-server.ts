@@ -60,6 +60,10 @@ export const networkServer: Definition<"network-server", HotStatement> = {
       {
         send: ({ sequence, events }) => toApplication.request("events", { sequence, events }),
         failed: (error) => log.warn({ err: error }, "events could not be handed over"),
+        quarantined: ({ devEui, is, id }, code) => {
+          metrics.quarantined.inc({ is });
+          log.error({ devEui, is, id, code }, "the application-server refuses an event for good: it was put aside");
+        },
       },
       { ...senderDefaults, keepEvents: config.keepEvents },
     );

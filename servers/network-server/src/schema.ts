@@ -67,6 +67,25 @@ CREATE INDEX outbox_total ON outbox (total);
 CREATE TABLE cursor (name TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
+const version2 = `
+-- Events that the application-server refused for good: kept for whoever asks why, so that those behind them go on.
+CREATE TABLE quarantine (
+  quarantine_id INTEGER PRIMARY KEY,
+  sequence INTEGER NOT NULL,
+  event TEXT NOT NULL,
+  code TEXT NOT NULL
+) STRICT;
+
+-- The next downlink counters of personalised sessions that were deleted: the same keys may come again, a counter never.
+CREATE TABLE spent_counter (
+  dev_eui BLOB NOT NULL,
+  dev_addr INTEGER NOT NULL,
+  n_f_cnt_down INTEGER NOT NULL,
+  a_f_cnt_down INTEGER NOT NULL,
+  PRIMARY KEY (dev_eui, dev_addr)
+) STRICT, WITHOUT ROWID;
+`;
+
 export const statements = {
   /**
    * Claims FCntUp: compare-and-set. A counter that was claimed already makes the value NULL, which the column refuses:
@@ -85,6 +104,9 @@ export const statements = {
   /** Never the youngest batch: its number is where numbering goes on. */
   pruneOutbox:
     "DELETE FROM outbox WHERE sequence <= ?1 AND total <= (SELECT total FROM outbox ORDER BY sequence DESC LIMIT 1) - ?2 AND sequence < (SELECT max(sequence) FROM outbox)",
+  /** What is left of a batch that the application-server takes only in part. */
+  shortenBatch: "UPDATE outbox SET events = ?2 WHERE sequence = ?1",
+  quarantine: "INSERT INTO quarantine (sequence, event, code) VALUES (?1, ?2, ?3)",
 
   insertDevice: "INSERT INTO device VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
   deleteDevice: "DELETE FROM device WHERE device_id = ?1",
@@ -93,6 +115,8 @@ export const statements = {
   activateSession: "UPDATE session SET is_pending = 0 WHERE session_id = ?1",
   deleteSession: "DELETE FROM session WHERE session_id = ?1",
   deleteCounter: "DELETE FROM counter WHERE session_id = ?1",
+  keepSpentCounter:
+    "INSERT INTO spent_counter VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET n_f_cnt_down = max(n_f_cnt_down, ?3), a_f_cnt_down = max(a_f_cnt_down, ?4)",
 
   offerDownlink: "INSERT OR REPLACE INTO downlink VALUES (?1, ?2, 'offered', ?3, ?4, ?5, ?6, ?7, ?8)",
   sendDownlink: "UPDATE downlink SET state = 'sending' WHERE device_id = ?1",
@@ -102,4 +126,4 @@ export const statements = {
 } as const;
 export type HotStatement = keyof typeof statements;
 
-export const store: StoreDefinition<HotStatement> = { migrations: [version1], statements };
+export const store: StoreDefinition<HotStatement> = { migrations: [version1, version2], statements };

@@ -24,22 +24,24 @@ afterEach(async () => {
 });
 
 const event = (n: number) => ({ is: "uplink", id: `u${n}` }) as unknown as NetworkEvent;
-type Sent = OutboxBatch & { readonly answer: () => void; readonly refuse: () => void };
+type Sent = OutboxBatch & { readonly answer: () => void; readonly refuse: (error?: Error) => void };
 
 function make(options: Partial<typeof senderDefaults> & { keepEvents?: number } = {}) {
   const sent: Sent[] = [];
+  const quarantined: string[] = [];
   const sender = new Sender(
     store,
     {
       send: (batch) =>
         new Promise((resolve, reject) => {
-          sent.push({ ...batch, answer: () => resolve({}), refuse: () => reject(new Error("refused")) });
+          sent.push({ ...batch, answer: () => resolve({}), refuse: (error = new Error("refused")) => reject(error) });
         }),
       failed: () => undefined,
+      quarantined: ({ id }) => void quarantined.push(id),
     },
     { ...senderDefaults, retryMs: 5, cursorEveryMs: 10, keepEvents: 1_000, ...options },
   );
-  return { sent, sender, outbox: new Outbox(store, (batch) => sender.add(batch)) };
+  return { sent, quarantined, sender, outbox: new Outbox(store, (batch) => sender.add(batch)) };
 }
 const numbers = (sent: readonly Sent[]) => sent.map(({ sequence }) => sequence);
 
@@ -128,5 +130,79 @@ test("memory is bounded while the application-server is away: the rest comes fro
     next.answer();
   }
   expect(sent.map(({ events }) => events[0]?.id)).toEqual(Array.from({ length: 50 }, (_, n) => `u${n + 1}`));
+  await sender.close();
+});
+
+const final = () => Object.assign(new Error("malformed"), { code: "link/invalid-body", retry: "never" });
+/** Plays an application-server that never takes events whose ids are in `bad`; gives the ids that it took, in order. */
+async function serve(
+  sent: readonly Sent[],
+  bad: readonly string[],
+  isOver: () => boolean,
+  from = 0,
+): Promise<string[]> {
+  const taken: string[] = [];
+  for (let n = from; !isOver(); ) {
+    const next = sent[n];
+    if (!next) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      continue;
+    }
+    n++;
+    const ids = next.events.map(({ id }) => id);
+    if (ids.some((id) => bad.includes(id))) next.refuse(final());
+    else {
+      taken.push(...ids);
+      next.answer();
+    }
+  }
+  return taken;
+}
+const quarantine = () =>
+  store.read<{ sequence: number; event: string; code: string }>("SELECT sequence, event, code FROM quarantine").all();
+
+test("an event that is refused for good is put aside, counted and kept; all others arrive once, in order", async () => {
+  const { sent, quarantined, sender, outbox } = make();
+  sender.up();
+  await outbox.commit([], [1, 2, 3, 4, 5, 6, 7].map(event));
+  await outbox.commit([], [event(8)]);
+  await outbox.commit([], [event(9)]);
+  const taken = await serve(sent, ["u3", "u6", "u8"], () => sender.waiting === 0);
+  expect(taken.filter((id) => id !== "u9")).toEqual(["u1", "u2", "u4", "u5", "u7"]);
+  expect(taken.filter((id) => id === "u9")).toHaveLength(1);
+  expect(quarantined.toSorted()).toEqual(["u3", "u6", "u8"]);
+  expect(quarantine().map(({ event, code }) => [JSON.parse(event).id, code])).toEqual(
+    quarantined.map((id) => [id, "link/invalid-body"]),
+  );
+  await sender.close();
+});
+
+test("a refused batch goes on where it was after a lost link and after a restart: nothing is lost, what was answered does not come again", async () => {
+  const first = make();
+  first.sender.up();
+  await first.outbox.commit([], [1, 2, 3, 4].map(event));
+  first.sent[0]?.refuse(final());
+  (await until(() => first.sent[1])).answer(); // u1, u2
+  (await until(() => first.sent[2])).refuse(new Error("lost"));
+  await until(() => first.sent[3]);
+  expect(first.sent[3]?.events.map(({ id }) => id)).toEqual(["u3", "u4"]);
+  await first.sender.close();
+  await store.close();
+  await open();
+  const second = make();
+  second.sender.up();
+  expect(await serve(second.sent, ["u3"], () => second.sender.waiting === 0)).toEqual(["u4"]);
+  expect(second.quarantined).toEqual(["u3"]);
+  await second.sender.close();
+});
+
+test("a final refusal that blames no event (a closed store) puts nothing aside", async () => {
+  const { sent, quarantined, sender, outbox } = make();
+  sender.up();
+  await outbox.commit([], [event(1)]);
+  sent[0]?.refuse(Object.assign(new Error("closed"), { code: "store/closed", retry: "never" }));
+  (await until(() => sent[1])).answer();
+  await until(() => sender.answered === 1);
+  expect(quarantined).toEqual([]);
   await sender.close();
 });

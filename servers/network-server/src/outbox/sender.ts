@@ -1,15 +1,20 @@
 /**
  * Sends the outbox to the application-server, in order, a few batches ahead of the answers. What was just committed comes from
  * memory, what is older from the disk. The cursor may lag behind on the disk: a batch that comes twice is taken once.
+ * A batch that is refused for good goes in parts (in-parts.ts), without what the application-server will never take.
  */
 import type { Store } from "@trefoil/store";
+import type { NetworkEvent } from "@trefoil/wire";
 import type { HotStatement } from "../schema.ts";
+import { isRefusedForGood, type Refused, sendInParts } from "./in-parts.ts";
 import { lastSequence, type OutboxBatch } from "./outbox.ts";
 
 export type SenderPorts = {
   /** Resolves with the application-server's answer: it has committed the batch. */
   readonly send: (batch: OutboxBatch) => Promise<unknown>;
   readonly failed: (error: unknown) => void;
+  /** An event was put aside: it will not be delivered. */
+  readonly quarantined: (event: NetworkEvent, code: string) => void;
 };
 export type SenderOptions = {
   readonly window: number;
@@ -40,6 +45,8 @@ export class Sender {
   #stored: number;
   #next: number;
   readonly #inFlight = new Set<number>();
+  /** Batches that go in parts. Never the same one twice at a time: the application-server knows a part by its batch's number. */
+  readonly #inParts = new Map<number, Promise<void>>();
   #epoch = 0;
   #isUp = false;
   #retry: NodeJS.Timeout | undefined;
@@ -108,7 +115,7 @@ export class Sender {
   #pump(): void {
     while (this.#isUp && !this.#retry && this.#next <= this.#last && this.#inFlight.size < this.#options.window) {
       const batch = this.#recent.get(this.#next);
-      const batches = batch ? [batch] : this.#fromDisk();
+      const batches = batch ? [batch] : this.#fromDisk(this.#next, readAhead);
       if (batches.length === 0) return;
       for (const one of batches) this.#send(one);
     }
@@ -118,7 +125,7 @@ export class Sender {
     const epoch = this.#epoch;
     this.#next = batch.sequence + 1;
     this.#inFlight.add(batch.sequence);
-    this.#ports.send(batch).then(
+    this.#deliver(batch, () => epoch === this.#epoch).then(
       () => {
         if (epoch === this.#epoch) this.#onAnswer(batch.sequence);
       },
@@ -131,6 +138,43 @@ export class Sender {
     );
   }
 
+  async #deliver(batch: OutboxBatch, isCurrent: () => boolean): Promise<void> {
+    const { sequence } = batch;
+    const parted = this.#inParts.get(sequence);
+    if (parted) {
+      await parted.catch(() => undefined);
+      const left = isCurrent() ? (this.#recent.get(sequence) ?? this.#fromDisk(sequence, 1)[0]) : undefined;
+      return left && this.#deliver(left, isCurrent);
+    }
+    if (batch.events.length === 0) return;
+    try {
+      await this.#ports.send(batch);
+    } catch (error) {
+      if (!isRefusedForGood(error) || !isCurrent()) throw error;
+      const parts = sendInParts(batch, error.code, {
+        send: this.#ports.send,
+        isCurrent,
+        left: (events, refused) => this.#shorten(sequence, events, refused),
+      }).finally(() => this.#inParts.delete(sequence));
+      this.#inParts.set(sequence, parts);
+      await parts;
+    }
+  }
+
+  /** So much of a batch is left to send; on the disk too, before the next part goes. */
+  async #shorten(sequence: number, events: readonly NetworkEvent[], refused?: Refused): Promise<void> {
+    const text = JSON.stringify(events);
+    const put = refused && [sequence, JSON.stringify(refused.event), refused.code];
+    await this.#store.commit([
+      { statement: "shortenBatch", rows: [[sequence, text]] },
+      ...(put ? [{ statement: "quarantine", rows: [put] } as const] : []),
+    ]);
+    const recent = this.#recent.get(sequence);
+    // Its octets stay as they were counted: what is added is what is taken away.
+    if (recent) this.#recent.set(sequence, { ...recent, events });
+    if (refused) this.#ports.quarantined(refused.event, refused.code);
+  }
+
   /** Answers may overtake each other: the cursor stands before the oldest batch that is still open. */
   #onAnswer(sequence: number): void {
     this.#inFlight.delete(sequence);
@@ -140,12 +184,12 @@ export class Sender {
     this.#pump();
   }
 
-  #fromDisk(): OutboxBatch[] {
+  #fromDisk(first: number, most: number): OutboxBatch[] {
     return this.#store
       .read<{ sequence: number; events: string }>(
         "SELECT sequence, events FROM outbox WHERE sequence >= ? ORDER BY sequence LIMIT ?",
       )
-      .all(this.#next, readAhead)
+      .all(first, most)
       .map(({ sequence, events }) => ({ sequence, events: JSON.parse(events), octets: events.length }));
   }
 
