@@ -150,6 +150,28 @@ test("an invalidated downlink is encrypted anew under a new counter; no two plai
   expect(kinds()).not.toContain("down/invalidated");
 });
 
+test.each(["downlink.invalidated", "downlink.failed"] as const)(
+  "%s of a counter that the downlink has no more changes nothing: what was offered under a later one goes on",
+  async (is) => {
+    await push([{ f_port: 1, frm_payload: payload("first") }, { f_port: 2 }]);
+    await offered(1);
+    const { queueId } = accepted[0] as Offer;
+    await ns.send(device.lost("downlink.invalidated", queueId, 5, "downlink/session-changed"));
+    await offered(2);
+    await ns.send(device.lost(is, queueId, 5, "late"));
+    await ns.send({ ...device.lost(is, queueId, 6, "another session's"), sessionKeyId: "former" });
+    expect(await metric(running, "trefoil_as_downlinks_waiting")).toBe(2);
+    await ns.send(device.uplink("stirs the queue"));
+    await ns.send(device.sent(queueId, 6));
+    await offered(3);
+    expect(accepted.map(({ fPort, fCntDown }) => [fPort, fCntDown])).toEqual([
+      [1, 5],
+      [1, 6],
+      [2, 7],
+    ]);
+  },
+);
+
 test("a counter that the network-server gives out twice is refused: nothing is encrypted under it", async () => {
   await push([
     { f_port: 1, frm_payload: payload("one") },

@@ -102,7 +102,9 @@ export class DownlinkQueue {
   }
 
   /** The rows that an event changes. */
-  decide({ is, queueId }: DownlinkEvent, position: number, ops: Ops): void {
+  decide(event: DownlinkEvent, position: number, ops: Ops): void {
+    if (this.#isLate(event)) return;
+    const { is, queueId } = event;
     const awaitsAck = is === "downlink.sent" && this.#byId.get(queueId)?.content.confirmed === true;
     if (awaitsAck) ops.push({ statement: "markDownlink", rows: [[queueId, "sent"]] });
     else if (is === "downlink.invalidated") ops.push({ statement: "uncountDownlink", rows: [[queueId]] });
@@ -113,10 +115,18 @@ export class DownlinkQueue {
   apply(event: NetworkEvent): void {
     if (!("queueId" in event)) return;
     const item = this.#byId.get(event.queueId);
-    if (item === undefined) return;
+    if (item === undefined || this.#isLate(event)) return;
     if (event.is === "downlink.sent" && item.content.confirmed) item.state = "sent";
     else if (event.is !== "downlink.invalidated") this.remove(item);
     else if (item.state !== "withdrawing") item.state = "waiting";
+  }
+
+  /** It tells of a counter that the downlink has no more: what was offered under a later one goes on. */
+  #isLate({ is, queueId, sessionKeyId, fCntDown }: DownlinkEvent): boolean {
+    const item = this.#byId.get(queueId);
+    if (item === undefined || (is !== "downlink.invalidated" && is !== "downlink.failed")) return false;
+    if (item.state === "waiting" || item.state === "reserving") return true;
+    return item.counter?.sessionKeyId !== sessionKeyId || item.counter.fCntDown !== fCntDown;
   }
 
   /** What was queued under this id, also after it was sent. */
