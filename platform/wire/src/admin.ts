@@ -65,7 +65,10 @@ export type NetworkDevice = {
     readonly sessionKeyId: string;
     readonly sealed: SealedKeys;
     readonly fCntUp?: number;
+    /** The last downlink counter used; of 1.1 the network's, NFCntDown. */
     readonly fCntDown?: number;
+    /** 1.1: the last AFCntDown used. Absent: as `fCntDown`. */
+    readonly aFCntDown?: number;
     /** 1.1: AFCntDown, the counter of downlinks with application payload; `fCntDown` is NFCntDown then. */
     readonly aFCntDown?: number;
   };

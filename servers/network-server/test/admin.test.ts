@@ -115,6 +115,50 @@ test("a deleted device is heard no more, and may be registered again", async () 
   await world.personalise("1.0.4", eui(0x40), "00000041");
 });
 
+type Shown = { readonly sessions: readonly { readonly nextFCntDown: object }[] };
+const nextDown = async (devEui: string) =>
+  (await world.admin<Shown>("GET", `/devices/${devEui}`)).sessions[0]?.nextFCntDown;
+
+test("1.1: an import names both downlink counters, and each goes on by itself", async () => {
+  await world.personalise("1.1", eui(0x50), "00000050", { fCntDown: 6, aFCntDown: 40 });
+  expect(await nextDown(eui(0x50))).toEqual({ nFCntDown: 7, aFCntDown: 41 });
+  await world.personalise("1.1", eui(0x51), "00000051", { fCntDown: 6 });
+  expect(await nextDown(eui(0x51))).toEqual({ nFCntDown: 7, aFCntDown: 7 });
+  const { results } = await post([abpRow(abpDevice("1.1", eui(0x52), "00000052"), { aFCntDown: -1 })]);
+  expect(results).toMatchObject([{ ok: false, code: "device/counter" }]);
+});
+
+test.each(["1.0.4", "1.1"] as const)(
+  "%s: a personalised device that is deleted and made again never uses a downlink counter twice, whatever the row says",
+  async (version) => {
+    const n = version === "1.1" ? 0x61 : 0x60;
+    const address = n.toString(16).padStart(8, "0");
+    const device = await world.personalise(version, eui(n), address);
+    const heard = world.transmits.length;
+    await world.hear(reception(device.uplink({ payload: hex("01"), confirmed: true })));
+    await until(() => world.transmits.length > heard);
+    const reserved = await world.application.ask<{ fCntDown: number }>("downlink.reserve", {
+      devEui: device.devEui,
+      queueId: "q",
+      fPort: 1,
+      size: 1,
+      confirmed: false,
+    });
+    const next =
+      version === "1.1" ? { nFCntDown: 1, aFCntDown: reserved.fCntDown + 1 } : { fCntDown: reserved.fCntDown + 1 };
+    expect(await nextDown(device.devEui)).toEqual(next);
+    for (const [again, more] of [
+      [address, {}],
+      [address, { fCntDown: 0 }],
+      ["000000ff", {}],
+    ] as const) {
+      expect(await world.admin("DELETE", `/devices/${device.devEui}`)).toEqual({});
+      await world.personalise(version, device.devEui, again, more);
+      expect(await nextDown(device.devEui)).toEqual(next);
+    }
+  },
+);
+
 test("two thousand personalised devices are registered in one call and heard", async () => {
   const devices = Array.from({ length: 2_000 }, (_, n) =>
     abpDevice("1.0.4", eui(0x10000 + n), (0x10000 + n).toString(16).padStart(8, "0")),

@@ -142,6 +142,24 @@ test("when no gateway takes it, the downlink is invalidated: its counter is neve
   expect(again).toBe(fCntDown + 1);
 });
 
+test.each([false, true])(
+  "confirmed %s: a downlink of unknown fate (no TX_ACK) counts as sent and is not encrypted anew; an ACK settles it",
+  async (confirmed) => {
+    const n = confirmed ? "00000308" : "00000307";
+    const device = await world.personalise("1.0.4", `00000000${n}`, n);
+    const fCntDown = await queue(device, "q", hex("0a0b0c"), { confirmed });
+    world.answerTransmits(() => ({ result: "refused", code: "gateway/no-tx-ack" }));
+    await nextTransmit(() => world.hear(reception(device.uplink({ payload: hex("01") }))));
+    await until(() => fates(device.devEui).length === 1);
+    world.answerTransmits(() => ({ result: "transmitted", window: 0, confirmedByGateway: true }));
+    expect(fates(device.devEui)).toMatchObject([{ is: "downlink.sent", queueId: "q", fCntDown }]);
+    if (!confirmed) return;
+    await world.hear(reception(device.uplink({ payload: hex("02"), ack: true })));
+    await until(() => fates(device.devEui).length === 2);
+    expect(fates(device.devEui)[1]).toMatchObject({ is: "downlink.acknowledged", queueId: "q" });
+  },
+);
+
 test("a downlink that waits for a session which ends is invalidated", async () => {
   const device = await world.register("1.0.4", "0000000000000304");
   const join = async (devNonce: number) => {

@@ -5,6 +5,7 @@ import type { NetworkDevice, Results } from "@trefoil/wire";
 import { noFCnt } from "../sessions/columns.ts";
 import { noChannels, regionAt, regionIndex } from "../sessions/regions.ts";
 import { addSession, type SessionToStore, storeSession } from "../sessions/rows.ts";
+import { deleteSession } from "../sessions/spent.ts";
 import type { State } from "../state.ts";
 import { Batch } from "../uplink/batch.ts";
 import { openNetworkKeys } from "./keys.ts";
@@ -54,10 +55,7 @@ export class DeviceAdmin {
       const sessions = table
         .ofDevice(euiOctets(devEui))
         .map((slot) => ({ slot, sessionId: table.columns.sessionId[slot] as number }));
-      for (const { sessionId } of sessions) {
-        batch.add("deleteSession", sessionId);
-        batch.add("deleteCounter", sessionId);
-      }
+      for (const { slot } of sessions) deleteSession(slot, state.sessions, batch);
       for (const statement of ["deleteDownlink", "deleteAwaited", "deleteDevice"] as const)
         batch.add(statement, deviceId);
       batch.afterwards(() => {
@@ -119,11 +117,13 @@ export class DeviceAdmin {
     seen.add(abp.sessionKeyId);
     const { rx2 } = regionAt(regionIndex(region));
     // The last counters used (`fCntDown`), so that the next ones are fresh.
-    const nextDown = abp.fCntDown === undefined ? 0 : abp.fCntDown + 1;
+    const next = (last: number | undefined) => (last === undefined ? 0 : last + 1);
+    const devAddr = Number.parseInt(abp.devAddr, 16);
+    const spent = registry.spentCounters(eui);
     const session: SessionToStore = {
       sessionId: registry.newSessionId(),
       deviceId,
-      devAddr: Number.parseInt(abp.devAddr, 16),
+      devAddr,
       devEui: eui,
       keys,
       sessionKeyId: abp.sessionKeyId,
@@ -133,8 +133,8 @@ export class DeviceAdmin {
       isPending: false,
       isJoined: false,
       fCntUp: abp.fCntUp ?? noFCnt,
-      nFCntDown: nextDown,
-      aFCntDown: nextDown,
+      nFCntDown: Math.max(next(abp.fCntDown), spent.nFCntDown),
+      aFCntDown: Math.max(next(abp.aFCntDown ?? abp.fCntDown), spent.aFCntDown),
       rxDelay: 1,
       rx1DrOffset: 0,
       rx2DataRate: rx2.dr,

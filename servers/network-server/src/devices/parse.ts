@@ -37,7 +37,7 @@ function parseAbp(value: unknown): Refused | undefined {
   if (!isDevAddr(abp.devAddr)) return refused("device/dev-addr", "devAddr must be 8 hex digits");
   if (!isText(abp.sessionKeyId, 128))
     return refused("device/session-key-id", "sessionKeyId must be visible ASCII, at most 128 characters");
-  if (!isCounter(abp.fCntUp) || !isCounter(abp.fCntDown))
-    return refused("device/counter", "fCntUp and fCntDown are whole numbers below 2^32");
+  if (![abp.fCntUp, abp.fCntDown, abp.aFCntDown].every(isCounter))
+    return refused("device/counter", "fCntUp, fCntDown and aFCntDown are whole numbers below 2^32");
   return undefined;
 }

@@ -60,6 +60,14 @@ export class Registry {
   hasSessionKeyId(sessionKeyId: string): boolean {
     return this.#store.read("SELECT 1 AS found FROM session WHERE session_key_id = ?").get(sessionKeyId) !== undefined;
   }
+  /** Where downlink counters go on that personalised sessions of this device have used before, whatever its DevAddr was. */
+  spentCounters(devEui: Uint8Array): { readonly nFCntDown: number; readonly aFCntDown: number } {
+    const sql =
+      "SELECT coalesce(max(n_f_cnt_down), 0) AS nFCntDown, coalesce(max(a_f_cnt_down), 0) AS aFCntDown FROM spent_counter WHERE dev_eui = ?";
+    return (
+      this.#store.read<{ nFCntDown: number; aFCntDown: number }>(sql).get(devEui) ?? { nFCntDown: 0, aFCntDown: 0 }
+    );
+  }
 
   newDeviceId(): number {
     return ++this.#lastDeviceId;

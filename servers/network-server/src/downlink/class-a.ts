@@ -142,14 +142,15 @@ async function send({ slot, sessionId, attempts, firstAt, content, offer }: ToSe
     elapsedMs: () => performance.now() - firstAt,
   });
   metrics.downlinks.inc({ priority: "class-a", result: fate.result === "sent" ? "sent" : fate.code });
-  if (fate.result === "failed") state.log.debug({ devEui: session.devEui, code: fate.code }, "a downlink was not sent");
+  if (fate.result !== "sent") state.log.debug({ devEui: session.devEui, ...fate }, "a downlink was not surely sent");
   if (!offer) return;
 
   const { queueId, fCntDown, deviceId } = offer;
   const batch = new Batch();
   state.downlinks.delete(offer);
   batch.add("deleteDownlink", deviceId);
-  if (fate.result === "sent") {
+  // Of unknown fate counts as sent: encrypted anew the device would get the same command twice. An ACK tells the rest.
+  if (fate.result !== "failed") {
     state.downlinks.sent(queueId);
     const gatewayId = state.gateways.gatewayId(fate.gateway);
     batch.events.push(downlinkEvent(session, { is: "downlink.sent", queueId, fCntDown, gatewayId }, state.now()));
@@ -158,7 +159,7 @@ async function send({ slot, sessionId, attempts, firstAt, content, offer }: ToSe
       state.downlinks.await({ deviceId, sessionId, queueId, fCntDown });
     }
   } else {
-    // The gateways refused it, or one was silent: the counter may have been heard, so the payload needs a new one.
+    // All gateways refused it. The same octets may not be made twice, so the payload needs a new counter.
     batch.events.push(
       downlinkEvent(session, { is: "downlink.invalidated", queueId, fCntDown, reason: fate.code }, state.now()),
     );

@@ -35,6 +35,20 @@ test("the next gateway is asked when one refuses or is lost, always with the sam
   });
 });
 
+test.each([
+  refused("gateway/no-tx-ack"),
+  ...["link/timeout", "link/lost"].map((code) => Object.assign(new Error(), { code })),
+])("after one silence (%s) the fate is unknown, whatever other gateways refuse", async (silence) => {
+  const fate = { result: "unknown", gateway: "000000000000000a", code: (silence as { code: string }).code };
+  expect((await run([silence, refused("b/b"), refused("c/c")])).fate).toEqual(fate);
+  expect((await run([silence], [0, 990])).fate).toEqual(fate);
+});
+
+test("when there is no link, nothing was sent", async () => {
+  const down = () => Object.assign(new Error("down"), { code: "link/down" });
+  expect((await run([down(), down(), down()])).fate).toEqual({ result: "failed", code: "link/down" });
+});
+
 test("when all refuse, the last reason is told; when the time is over, nobody is asked any more", async () => {
   const all = [refused("a/a"), refused("b/b"), refused("gateway/TOO_LATE")];
   expect((await run(all)).fate).toEqual({ result: "failed", code: "gateway/TOO_LATE" });

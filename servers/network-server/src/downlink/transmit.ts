@@ -1,6 +1,7 @@
 /**
  * Hands a frame to gateways, one after another, until one takes it or the time is over. All get the same octets: a frame that
- * reached a gateway without an answer may be sent twice, but never two frames under one counter.
+ * reached a gateway without an answer may be sent twice, but never two frames under one counter. Of such a frame nobody knows
+ * whether it was on the air.
  */
 import type { Priority, Reception, Transmit, Transmitted, Window } from "@trefoil/wire";
 
@@ -14,7 +15,15 @@ export type TransmitPorts = {
 export type Attempt = { readonly reception: Reception; readonly windows: readonly Window[] };
 export type Fate =
   | { readonly result: "sent"; readonly gateway: string; readonly window: number }
+  /** One gateway at least may have sent it, and none said so. */
+  | { readonly result: "unknown"; readonly gateway: string; readonly code: string }
+  /** No gateway sent it. */
   | { readonly result: "failed"; readonly code: string };
+
+/** The gateway got it and was silent. */
+const silent = "gateway/no-tx-ack";
+/** Faults after which the frame surely has not left; after any other (link/timeout, link/lost) it may have. */
+const notAsked = ["link/down", "link/overloaded", "link/too-large", "link/unknown-method", "link/invalid-body"];
 
 /** Time for the way to the gateway and its preparation. */
 const leadMs = 20;
@@ -29,11 +38,12 @@ export async function transmit(
 ): Promise<Fate> {
   const text = Buffer.from(phyPayload.buffer, phyPayload.byteOffset, phyPayload.length).toString("base64");
   let code = "schedule/no-window";
+  let unknown: Fate | undefined;
   for (const { reception, windows } of attempts) {
     const lastMs = Math.max(...windows.map(({ delayUs }) => delayUs)) / 1_000;
     const left = lastMs - ports.elapsedMs() - leadMs;
     if (windows.length === 0) continue;
-    if (left <= 0) return { result: "failed", code: "schedule/too-late" };
+    if (left <= 0) return unknown ?? { result: "failed", code: "schedule/too-late" };
     const { gateway, concentratorTime } = reception;
     try {
       const answer = await ports.request(
@@ -42,9 +52,11 @@ export async function transmit(
       );
       if (answer.result === "transmitted") return { result: "sent", gateway, window: answer.window };
       code = answer.code;
+      if (code === silent) unknown ??= { result: "unknown", gateway, code };
     } catch (error) {
       code = (error as { code?: string }).code ?? "link/failed";
+      if (!notAsked.includes(code)) unknown ??= { result: "unknown", gateway, code };
     }
   }
-  return { result: "failed", code };
+  return unknown ?? { result: "failed", code };
 }

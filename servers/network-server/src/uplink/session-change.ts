@@ -2,6 +2,7 @@
 import type { DataUp } from "@trefoil/lorawan";
 import { downlinkEvent, ofSession } from "../events.ts";
 import { flag } from "../sessions/session-table.ts";
+import { deleteSession } from "../sessions/spent.ts";
 import type { State } from "../state.ts";
 import type { Batch } from "./batch.ts";
 
@@ -16,9 +17,8 @@ export function activate(slot: number, state: State, batch: Batch): void {
     .ofDevice(columns.devEui.subarray(slot * 8, slot * 8 + 8))
     .filter((other) => other !== slot)
     .map((other) => ({ slot: other, sessionId: columns.sessionId[other] as number }));
-  for (const { slot: other, sessionId: id } of former) {
-    batch.add("deleteSession", id);
-    batch.add("deleteCounter", id);
+  for (const { slot: other } of former) {
+    deleteSession(other, sessions, batch);
     dropDownlinks(other, "session-changed", state, batch);
   }
   batch.afterwards(() => {

@@ -1,0 +1,16 @@
+/** Downlink counters outlive a personalised session: its keys may come again, a counter under them must not (TS001-1.0.4 §4.3.1.5). */
+import type { Batch } from "../uplink/batch.ts";
+import { flag } from "./session-table.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** Adds the rows that end a session. */
+export function deleteSession(slot: number, { table }: Sessions, batch: Pick<Batch, "add">): void {
+  const { sessionId, devEui, devAddr, nFCntDown, aFCntDown } = table.columns;
+  const id = sessionId[slot] as number;
+  batch.add("deleteSession", id);
+  batch.add("deleteCounter", id);
+  if (table.is(slot, flag.joined)) return;
+  const eui = devEui.slice(slot * 8, slot * 8 + 8);
+  const next = [nFCntDown[slot] as number, aFCntDown[slot] as number];
+  batch.add("keepSpentCounter", eui, devAddr[slot] as number, ...next);
+}
