@@ -84,24 +84,50 @@ CREATE TABLE mqtt_subscription (
 ) STRICT, WITHOUT ROWID;
 `;
 
+const version2 = `
+-- NULL: a session of a join, whose keys no other session has.
+ALTER TABLE session ADD COLUMN dev_addr TEXT;
+UPDATE session SET dev_addr = (SELECT dev_addr FROM downlink
+  WHERE downlink.device = session.device AND downlink.session_key_id = session.session_key_id AND dev_addr IS NOT NULL LIMIT 1);
+
+-- Of personalised devices that were deleted: made again with the same keys, they go on above this counter.
+CREATE TABLE retired_counter (
+  dev_eui TEXT NOT NULL,
+  dev_addr TEXT NOT NULL,
+  last_f_cnt_down INTEGER NOT NULL,
+  PRIMARY KEY (dev_eui, dev_addr)
+) STRICT, WITHOUT ROWID;
+`;
+
+/** Of sessions `which`, so that they can be deleted. */
+const retireCounters = (which: string) =>
+  `INSERT INTO retired_counter SELECT dev_eui, dev_addr, max(last_f_cnt_down) FROM session JOIN device USING (device) \
+WHERE ${which} AND dev_addr IS NOT NULL AND last_f_cnt_down >= 0 GROUP BY dev_eui, dev_addr \
+ON CONFLICT DO UPDATE SET last_f_cnt_down = max(last_f_cnt_down, excluded.last_f_cnt_down)`;
+
 export const statements = {
   insertApplication: "INSERT INTO application VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
   deleteApplication: "DELETE FROM application WHERE application = ?1",
 
   insertDevice: "INSERT INTO device VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
   /** Directly after insertDevice, and only where that made a row. */
-  insertAbpSession: "INSERT INTO session SELECT ?1, ?2, ?3, ?4, 1, -1, NULL WHERE changes() = 1",
+  insertAbpSession:
+    "INSERT INTO session SELECT ?1, ?2, ?3, ?4, 1, coalesce((SELECT last_f_cnt_down FROM retired_counter WHERE dev_eui = ?5 AND dev_addr = ?6), -1), NULL, ?6 WHERE changes() = 1",
+  /** Before `deleteDevice` and `deleteSessions`. */
+  retireCounters: retireCounters("session.device = ?1"),
   deleteDevice: "DELETE FROM device WHERE device = ?1",
   deleteSessions: "DELETE FROM session WHERE device = ?1",
   deleteDownlinks: "DELETE FROM downlink WHERE device = ?1",
   deleteUnread: "DELETE FROM unread WHERE device = ?1",
 
-  insertSession: "INSERT INTO session VALUES (?1, ?2, ?3, ?4, 0, -1, NULL) ON CONFLICT DO NOTHING",
+  insertSession: "INSERT INTO session VALUES (?1, ?2, ?3, ?4, 0, -1, NULL, NULL) ON CONFLICT DO NOTHING",
   endPending:
     "UPDATE session SET ended_position = ?3 WHERE device = ?1 AND session_key_id <> ?2 AND is_current = 0 AND ended_position IS NULL",
   makeCurrent: "UPDATE session SET is_current = 1, ended_position = NULL WHERE device = ?1 AND session_key_id = ?2",
   endOthers:
     "UPDATE session SET is_current = 0, ended_position = ?3 WHERE device = ?1 AND session_key_id <> ?2 AND ended_position IS NULL",
+  /** Before `pruneSessions`. */
+  retirePruned: retireCounters("ended_position < ?1"),
   pruneSessions: "DELETE FROM session WHERE ended_position < ?1",
 
   appendLog: "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -131,4 +157,4 @@ export const statements = {
 } as const;
 export type HotStatement = keyof typeof statements;
 
-export const store: StoreDefinition<HotStatement> = { migrations: [version1], statements };
+export const store: StoreDefinition<HotStatement> = { migrations: [version1, version2], statements };

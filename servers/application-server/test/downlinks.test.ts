@@ -190,6 +190,26 @@ test("a counter that the network-server gives out twice is refused: nothing is e
   expect(counters()).toEqual([5, 9]);
 });
 
+test("a personalised device that is deleted and made again goes on above its last counter (DESIGN §4)", async () => {
+  await push([{ f_port: 1, frm_payload: payload("one") }]);
+  await offered(1);
+  const remake = async (change: object = {}) => {
+    expect((await admin(network, "DELETE", `/devices/${device.devEui}`)).status).toBe(200);
+    const { abp, ...registration } = device.abp("app");
+    const { body } = await admin(network, "POST", "/devices", [{ ...registration, abp: { ...abp, ...change } }]);
+    expect(body).toMatchObject({ results: [{ ok: true }] });
+    return (await admin(network, "GET", `/devices/${device.devEui}`)).body as { sessions: object[] };
+  };
+  expect(await remake()).toMatchObject({ sessions: [{ lastFCntDown: 5 }] });
+  nextFCntDown = 5;
+  await push([{ f_port: 2, frm_payload: payload("two") }]);
+  await until(async () => (await metric(running, 'trefoil_as_downlinks_total{outcome="counter-refused"}')) === 1);
+  expect(accepted).toHaveLength(1);
+  // Another DevAddr is another keystream; the former one's guard stays for when it comes back.
+  expect((await remake({ devAddr: "26ffffff" })).sessions[0]).not.toHaveProperty("lastFCntDown");
+  expect(await remake()).toMatchObject({ sessions: [{ lastFCntDown: 5 }] });
+});
+
 test("across a restart: the same offer again or a fresh counter, never another plaintext under the old one", async () => {
   await ns.link.close();
   const { promise: never } = Promise.withResolvers();

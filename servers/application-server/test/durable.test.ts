@@ -221,7 +221,9 @@ test("times and decorations that are out of range or no values at all neither st
   await send(...odd, device.uplink("next"));
   const messages = await first.got(4);
   expect(messages.map(textOf)).toEqual(["far future", "nulls", "absent", "next"]);
-  const ups = messages.map(({ json }) => json.uplink_message as { [name: string]: unknown; rx_metadata: object[] });
+  const ups = messages.map(
+    ({ json }) => json.uplink_message as unknown as { [name: string]: unknown; rx_metadata: object[] },
+  );
   expect(ups[0]?.rx_metadata[0]).not.toHaveProperty("gps_time");
   const known = ["gateway_ids", "received_at", "timestamp"];
   expect(Object.keys(ups[1]?.rx_metadata[0] ?? {}).sort()).toEqual(known);

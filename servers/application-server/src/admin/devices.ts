@@ -22,7 +22,7 @@ export type DevicesPorts = {
   readonly opener: Opener;
 };
 type Result = Results["results"][number];
-type SessionRow = ReturnType<SessionBook["wrap"]>;
+type SessionRow = ReturnType<SessionBook["wrap"]> & { readonly dev_addr: string };
 /** A row that was understood, and where its fate is told. */
 type Wanted = { readonly at: number; readonly device: NewDevice; readonly session: SessionRow | undefined };
 
@@ -54,7 +54,7 @@ export class Devices {
     const { store, devices, sessions, queue, unread } = this.#ports;
     const device = devices.find(devEui);
     if (device === none) return false;
-    const statements = ["deleteDevice", "deleteSessions", "deleteDownlinks", "deleteUnread"] as const;
+    const statements = ["retireCounters", "deleteDevice", "deleteSessions", "deleteDownlinks", "deleteUnread"] as const;
     await store.commit(statements.map((statement) => ({ statement, rows: [[device]] })));
     queue.forget(device);
     sessions.forget(device);
@@ -78,8 +78,9 @@ export class Devices {
       ops.push({ statement: "insertDevice", rows: [[number, devEui, joinEui, application, deviceId]] });
       const op = ops.length - 1;
       if (session === undefined) return op;
-      const { session_key_id, kek_label, app_s_key } = session;
-      ops.push({ statement: "insertAbpSession", rows: [[number, session_key_id, kek_label, app_s_key]] });
+      const { session_key_id, kek_label, app_s_key, dev_addr } = session;
+      const row = [number, session_key_id, kek_label, app_s_key, devEui, dev_addr];
+      ops.push({ statement: "insertAbpSession", rows: [row] });
       return op;
     });
     const { changes } = await store.commit(ops);
@@ -106,7 +107,7 @@ export class Devices {
       return refusal("device/application", `there is no application ${parsed.applicationId}: create it first`);
     const device: NewDevice = { device: ++this.#last, devEui, joinEui, application, deviceId };
     if (abp === undefined) return { device, session: undefined };
-    const session = sessions.wrap(device.device, abp.sessionKeyId, abp.appSKey);
+    const session = { ...sessions.wrap(device.device, abp.sessionKeyId, abp.appSKey), dev_addr: abp.devAddr };
     abp.appSKey[Symbol.dispose]();
     return { device, session };
   }

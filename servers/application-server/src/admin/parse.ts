@@ -23,7 +23,7 @@ export function parseApplication(body: unknown): ParsedApplication | Refusal {
 
 export type ParsedDevice = Pick<ApplicationDevice, "applicationId" | "deviceId" | "devEui"> & {
   readonly joinEui: string | null;
-  readonly abp?: { readonly sessionKeyId: string; readonly appSKey: Key<"AppSKey"> };
+  readonly abp?: { readonly devAddr: string; readonly sessionKeyId: string; readonly appSKey: Key<"AppSKey"> };
 };
 
 /** Opens a personalised device's sealed AppSKey. */
@@ -50,7 +50,7 @@ export function parseDevice(row: unknown, opener: Opener): ParsedDevice | Refusa
   const fits = first?.key.role === "AppSKey" && first.devEui === devEui && first.joinEui === (joinEui ?? noEui);
   if (first === undefined || more.length > 0 || !fits)
     return refusal("device/wrong-keys", "abp.sealed must hold the AppSKey of this device and nothing else");
-  return { ...device, abp: { sessionKeyId, appSKey: first.key as Key<"AppSKey"> } };
+  return { ...device, abp: { devAddr, sessionKeyId, appSKey: first.key as Key<"AppSKey"> } };
 }
 
 const record = (value: unknown): { readonly [name: string]: unknown } =>

@@ -147,6 +147,7 @@ export class EventLog {
     await this.#store.commit([{ statement: "pruneLog", rows: [[border]] }]);
     this.#oldest = this.#readOldest();
     await this.#store.commit([
+      { statement: "retirePruned", rows: [[this.#oldest]] },
       { statement: "pruneSessions", rows: [[this.#oldest]] },
       { statement: "pruneDownlinks", rows: [[this.#oldest]] },
     ]);
