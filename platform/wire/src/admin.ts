@@ -69,8 +69,6 @@ export type NetworkDevice = {
     readonly fCntDown?: number;
     /** 1.1: the last AFCntDown used. Absent: as `fCntDown`. */
     readonly aFCntDown?: number;
-    /** 1.1: AFCntDown, the counter of downlinks with application payload; `fCntDown` is NFCntDown then. */
-    readonly aFCntDown?: number;
   };
 };
 
