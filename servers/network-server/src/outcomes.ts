@@ -4,7 +4,7 @@ export const outcomes = {
   "uplink/repeated":
     "The frame that was accepted last, again (TS001-1.0.4 §4.3.1.2): not delivered twice; a confirmed one is acknowledged again.",
   "uplink/repeated-too-often": "The same confirmed frame, more often than a device would send it: no longer answered.",
-  "uplink/replay": "An authentic frame of the past.",
+  "uplink/replay": "An authentic frame of the past; also the last confirmed one, long after it was answered.",
   "uplink/counter-gap": "More frames are missing than MaxFCntGap allows (LoRaWAN 1.0.3 §4.3.1.5).",
   "uplink/mic": "No session with this DevAddr made this MIC.",
   "uplink/unknown-dev-addr": "An address of this network that no session has.",

@@ -130,6 +130,48 @@ test("a payload that no window carries at this data rate is invalidated, with it
   ]);
 });
 
+test("a payload that was too long for the data rate three times has failed; the count starts anew with the next entry", async () => {
+  const device = await world.personalise("1.0.4", "0000000000000309", "00000309");
+  for (const queueId of ["slow", "slow", "slow", "next"]) {
+    const before = fates(device.devEui).length;
+    await queue(device, queueId, new Uint8Array(200));
+    const uplink = device.uplink({ payload: hex("01"), confirmed: true });
+    const sent = await nextTransmit(() => world.hear(reception(uplink, { dataRate: "SF12BW125" })));
+    expect(device.hear(octets(sent), octets(sent).readUInt16LE(6))).toMatchObject({
+      fPending: false,
+    });
+    await until(() => fates(device.devEui).length === before + 1);
+  }
+  expect(fates(device.devEui).map(({ is, queueId }) => [is, queueId])).toEqual([
+    ["downlink.invalidated", "slow"],
+    ["downlink.invalidated", "slow"],
+    ["downlink.failed", "slow"],
+    ["downlink.invalidated", "next"],
+  ]);
+});
+
+test("1.1: a repeated frame with an ACK is known although its first copy was answered by another confirmed downlink", async () => {
+  const device = await world.personalise("1.1", "000000000000030a", "0000030a", { fCntDown: 4 });
+  const first = await queue(device, "a", hex("01"), { confirmed: true });
+  await nextTransmit(() => world.hear(reception(device.uplink({ payload: hex("01") }))));
+  await until(() => fates(device.devEui).length === 1);
+  const second = await queue(device, "b", hex("02"), { confirmed: true });
+  const acknowledging = device.uplink({ payload: hex("02"), confirmed: true, ack: true, confFCnt: first });
+  const answer = await nextTransmit(() => world.hear(reception(acknowledging)));
+  expect(device.hear(octets(answer), second, 1)?.payload).toEqual(hex("02"));
+  await until(() => fates(device.devEui).length === 3);
+  const later = { concentratorTime: "900000000" };
+  // Later than the late duplicates of one transmission, which are dropped.
+  const again = await until(() => world.transmits.length).then(async (before) => {
+    for (let n = 0; n < 200 && world.transmits.length === before; n++) {
+      await world.hear(reception(acknowledging, later));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return world.transmits[before] as Transmit;
+  });
+  expect(device.hear(octets(again), octets(again).readUInt16LE(6), 1)?.ack).toBe(true);
+});
+
 test("when no gateway takes it, the downlink is invalidated: its counter is never used for another frame", async () => {
   const device = await world.personalise("1.0.4", "0000000000000303", "00000303");
   const fCntDown = await queue(device, "q");

@@ -60,10 +60,10 @@ export function decideAnswer(input: AnswerInput): Answer {
   return {
     frame,
     ack,
-    // What waits is told to the device, so that it may ask again soon (TS001-1.0.4 §4.3.1.4).
-    fPending: offer !== undefined || input.reserved !== undefined,
+    // What waits is told to the device, so that it may ask again soon (TS001-1.0.4 §4.3.1.4). For what is too long it would ask in vain.
+    fPending: overtaken || input.reserved !== undefined,
     windows: networkWindows,
-    ...(offer && invalidation(overtaken || willOvertake)),
+    ...(offer && invalidation(overtaken)),
     forgetReservation: input.reserved !== undefined && willOvertake,
   };
 }

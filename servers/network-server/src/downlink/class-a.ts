@@ -61,6 +61,9 @@ export function answerClassA<From>(uplink: Answerable<From>, state: State, batch
   if (plan) batch.afterwards(plan);
 }
 
+/** So often the payload of one entry may be too long for the data rate: a device that stays slow would hold up its queue for ever. */
+const mostTooLong = 3;
+
 /** The device's open downlink, where it belongs to this session and is not on its way already. */
 function openOf({ downlinks }: State, deviceId: number, sessionId: number): OpenDownlink | undefined {
   if (downlinks.size === 0) return undefined;
@@ -75,7 +78,12 @@ function dropOpen(open: OpenDownlink, { invalidate }: Answer, slot: number, stat
   if (!invalidate) return;
   batch.add("deleteDownlink", open.deviceId);
   const { queueId, fCntDown } = open;
-  const fate = { is: "downlink.invalidated", queueId, fCntDown, reason: invalidate } as const;
+  const isTooLong = invalidate === "too-long-for-data-rate";
+  const times = isTooLong ? downlinks.tooLong(queueId) + 1 : 0;
+  const isVain = times >= mostTooLong;
+  if (isTooLong) batch.afterwards(() => downlinks.setTooLong(queueId, isVain ? 0 : times));
+  const is = isVain ? "downlink.failed" : "downlink.invalidated";
+  const fate = { is, queueId, fCntDown, reason: invalidate } as const;
   batch.events.push(downlinkEvent(ofSession(sessions, slot), fate, state.now()));
 }
 
@@ -111,6 +119,11 @@ function planOf<From>(
   });
   batch.add("sendDownlink", offer.deviceId);
   if (offer.confirmed) {
+    const former = columns.confFCntDown[slot] as number;
+    batch.undo(() => {
+      const { table } = state.sessions;
+      if (table.isStill(slot, sessionId)) table.columns.confFCntDown[slot] = former;
+    });
     columns.confFCntDown[slot] = offer.fCntDown & 0xffff;
     batch.add("confirmDownlink", sessionId, offer.fCntDown);
   }

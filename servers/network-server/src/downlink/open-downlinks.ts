@@ -31,6 +31,7 @@ const rememberedSent = 10_000;
 export class OpenDownlinks {
   readonly #open = new Map<number, OpenDownlink>();
   readonly #sent = new Set<string>();
+  readonly #tooLong = new Map<string, number>();
   readonly #awaited = new Map<number, AwaitedAck>();
 
   get size(): number {
@@ -49,11 +50,23 @@ export class OpenDownlinks {
 
   /** It was handed to a gateway: it can no longer be withdrawn. */
   sent(queueId: string): void {
+    this.#tooLong.delete(queueId);
     this.#sent.add(queueId);
     if (this.#sent.size > rememberedSent) for (const oldest of this.#sent) return void this.#sent.delete(oldest);
   }
   wasSent(queueId: string): boolean {
     return this.#sent.has(queueId);
+  }
+
+  /** How often it was too long for the data rate of the uplink that it should have answered. */
+  tooLong(queueId: string): number {
+    return this.#tooLong.get(queueId) ?? 0;
+  }
+  setTooLong(queueId: string, times: number): void {
+    this.#tooLong.delete(queueId);
+    if (times > 0) this.#tooLong.set(queueId, times);
+    if (this.#tooLong.size > rememberedSent)
+      for (const oldest of this.#tooLong.keys()) return void this.#tooLong.delete(oldest);
   }
 
   awaited(deviceId: number): AwaitedAck | undefined {

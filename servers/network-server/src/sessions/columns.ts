@@ -8,7 +8,7 @@ export const noFCnt = -1;
 
 export type Columns = ReturnType<typeof makeColumns>;
 
-/** About 130 octets for a session. Counters are doubles: they must hold 0 … 2^32 and -1. */
+/** About 140 octets for a session. Counters are doubles: they must hold 0 … 2^32 and -1. */
 export function makeColumns(capacity: number) {
   return {
     sessionId: new Uint32Array(capacity),
@@ -27,6 +27,10 @@ export function makeColumns(capacity: number) {
     aFCntDown: new Float64Array(capacity),
     /** 1.1: counter of the confirmed downlink that an ACK in the next uplink would refer to (low 16 bits). */
     confFCntDown: new Uint16Array(capacity),
+    /** `confFCntDown` as it was when the last uplink was accepted: what its repetitions refer to. */
+    acceptedConfFCnt: new Uint16Array(capacity),
+    /** When the last uplink was heard first, by `performance.now()`; -Infinity: before this process. */
+    acceptedAt: new Float64Array(capacity),
     /** How often the last confirmed uplink was answered. */
     answers: new Uint8Array(capacity),
     flags: new Uint8Array(capacity),

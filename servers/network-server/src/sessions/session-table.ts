@@ -73,6 +73,8 @@ export class SessionTable {
     c.nFCntDown[slot] = session.nFCntDown;
     c.aFCntDown[slot] = session.aFCntDown;
     c.confFCntDown[slot] = session.confFCntDown & 0xffff;
+    c.acceptedConfFCnt[slot] = session.confFCntDown & 0xffff;
+    c.acceptedAt[slot] = Number.NEGATIVE_INFINITY;
     c.answers[slot] = 0;
     c.rxDelay[slot] = session.rxDelay;
     c.rx1DrOffset[slot] = session.rx1DrOffset;

@@ -67,13 +67,18 @@ function hasMic(phyPayload: Uint8Array, onAir: OnAir, slot: number, fCnt: number
   const txCh = uplinkChannelIndex(region, onAir.hz, sessions.channels(slot));
   const txDr = dataRateIndex(region, "up", onAir.dataRate, onAir.codingRate);
   if (txCh === undefined || txDr === undefined) return false;
-  const confFCnt = table.columns.confFCntDown[slot] as number;
-  const context = { confFCnt, txDr, txCh };
-  return verifyMic11Up(
-    sessions.schedule(slot, "SNwkSIntKey"),
-    sessions.schedule(slot, "FNwkSIntKey"),
-    fCnt,
-    context,
-    phyPayload,
-  );
+  const { confFCntDown, acceptedConfFCnt, fCntUp } = table.columns;
+  const verify = (confFCnt: number) =>
+    verifyMic11Up(
+      sessions.schedule(slot, "SNwkSIntKey"),
+      sessions.schedule(slot, "FNwkSIntKey"),
+      fCnt,
+      { confFCnt, txDr, txCh },
+      phyPayload,
+    );
+  const now = confFCntDown[slot] as number;
+  if (verify(now)) return true;
+  // A repetition was made before the answer to its first copy: its ACK is for the confirmed downlink before that.
+  const then = acceptedConfFCnt[slot] as number;
+  return fCnt === fCntUp[slot] && then !== now && verify(then);
 }

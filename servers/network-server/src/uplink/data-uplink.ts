@@ -22,6 +22,8 @@ export type DataUplink<From> = {
 
 /** More than a device of 1.0.x repeats a confirmed frame (LoRaWAN 1.0.3 §18.4). */
 const mostAnswers = 8;
+/** A device repeats a frame within seconds (TS001-1.0.4 §4.3.1.2); who replays one later gets no transmission for it. */
+const answeredForMs = 10_000;
 /** A frame may have been heard on ghost channels too; 1.1 binds the channel into the MIC. */
 const mostChannels = 3;
 
@@ -44,6 +46,7 @@ export function takeDataUplink<From>(uplink: DataUplink<From>, state: State, bat
 
   if (repeated) {
     if (!isConfirmed(frame)) return "uplink/repeated";
+    if (uplink.firstAt - (columns.acceptedAt[slot] as number) > answeredForMs) return "uplink/replay";
     const answers = columns.answers[slot] as number;
     if (answers >= mostAnswers) return "uplink/repeated-too-often";
     columns.answers[slot] = answers + 1;
@@ -53,12 +56,19 @@ export function takeDataUplink<From>(uplink: DataUplink<From>, state: State, bat
   }
 
   const previous = columns.fCntUp[slot] as number;
+  const previousConf = columns.acceptedConfFCnt[slot] as number;
+  const previousAt = columns.acceptedAt[slot] as number;
   const sessionId = columns.sessionId[slot] as number;
   columns.fCntUp[slot] = fCntUp;
+  columns.acceptedConfFCnt[slot] = columns.confFCntDown[slot] as number;
+  columns.acceptedAt[slot] = uplink.firstAt;
   columns.answers[slot] = 0;
   batch.undo(() => {
     const { table } = state.sessions;
-    if (table.isStill(slot, sessionId) && table.columns.fCntUp[slot] === fCntUp) table.columns.fCntUp[slot] = previous;
+    if (!table.isStill(slot, sessionId) || table.columns.fCntUp[slot] !== fCntUp) return;
+    table.columns.fCntUp[slot] = previous;
+    table.columns.acceptedConfFCnt[slot] = previousConf;
+    table.columns.acceptedAt[slot] = previousAt;
   });
   if (state.sessions.table.is(slot, flag.pending)) activate(slot, state, batch);
 

@@ -19,7 +19,7 @@ import { Sessions } from "../sessions/sessions.ts";
 import type { State } from "../state.ts";
 import { Batch } from "./batch.ts";
 import { Gateways } from "./gateways.ts";
-import { Intake } from "./intake.ts";
+import { Intake, UplinksRequest } from "./intake.ts";
 import { processFrames } from "./process.ts";
 
 let dir: string;
@@ -180,6 +180,28 @@ test("a confirmed frame that is repeated for ever is answered eight times and no
   expect(state.metrics.count("uplink/repeated-too-often")).toBe(3);
   expect(new Set(transmits.map(({ phyPayload }) => phyPayload)).size).toBe(9);
 });
+
+test.each([
+  [9_900, 1, "uplink/repeated"],
+  [10_100, 0, "uplink/replay"],
+] as const)(
+  "the last confirmed frame, heard again after %i ms, is answered %i times (TS001-1.0.4 §4.3.1.2)",
+  async (age, answers, outcome) => {
+    const { devices, transmits, state } = await make("1.0.4");
+    const phy = (devices[0] as TestDevice).uplink({ payload: hex("01"), confirmed: true });
+    const heardAt = (firstAt: number) => {
+      const heard = [{ reception: reception(phy), from: new UplinksRequest(1) }];
+      const phyPayload = Buffer.from(phy).toString("base64");
+      return processFrames([{ phyPayload, firstAt, heard, closed: true }], state, () => {});
+    };
+    const now = performance.now();
+    await heardAt(now - age);
+    const before = transmits.length;
+    await heardAt(now);
+    expect(transmits.length - before).toBe(answers);
+    expect(state.metrics.count(outcome)).toBe(1);
+  },
+);
 
 /** What an attacker or a bad link can do to frames. */
 const deed = fc.oneof(
