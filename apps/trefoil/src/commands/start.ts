@@ -37,11 +37,12 @@ export function addStartCommand(program: Command): void {
 /** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
 export function signalled(): Promise<void> {
   return new Promise((resolve) => {
-    let asked = false;
+    let askedAt = 0;
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.on(signal, () => {
-        if (asked) process.exit(130);
-        asked = true;
+        // A signal to the whole group reaches us twice: from its sender, and handed on by the launcher.
+        if (askedAt > 0 && Date.now() - askedAt > 500) process.exit(130);
+        askedAt ||= Date.now();
         resolve();
       });
     }

@@ -1,4 +1,7 @@
 /** `trefoil verify-custody` (npm run verify:custody): proves on a running network who holds which key. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { roles } from "@trefoil/wire";
 import type { Command } from "commander";
 import colors from "picocolors";
 import { judge, type Verdict } from "../custody/judge.ts";
@@ -9,7 +12,7 @@ import { type Find, type Scan, type Suspect, scan, scanLines } from "../custody/
 import { isolatedConfig, throwAwayFolder } from "../demo/setting.ts";
 import { folderOf } from "../supervisor/data-folder.ts";
 import { processes } from "../supervisor/processes.ts";
-import { type Output, table } from "./output.ts";
+import { type Output, table, UserError } from "./output.ts";
 import { action } from "./run.ts";
 
 export function addVerifyCustodyCommand(program: Command): void {
@@ -18,8 +21,10 @@ export function addVerifyCustodyCommand(program: Command): void {
     .description(
       "play joins and traffic with known keys, search every process for them, print who held what (npm run verify:custody)",
     )
+    .option("--plant-leak <server>", "write a root key into that server's folder on the way, to see the proof fail")
     .action(
-      action(async (out: Output) => {
+      action(async (out: Output, command) => {
+        const { plantLeak } = command.opts<{ plantLeak?: string }>();
         const { dataDir, remove } = throwAwayFolder();
         const config = isolatedConfig();
         out.note("Starting a network with fresh keys …");
@@ -36,6 +41,7 @@ export function addVerifyCustodyCommand(program: Command): void {
           try {
             out.note("Playing joins and traffic both ways; searching while joins are in progress …");
             played = await playTraffic(network, config, dataDir, look);
+            if (plantLeak !== undefined) plant(dataDir, plantLeak, played.secrets);
             out.note("Searching memory, files and log lines …");
             look(played.secrets);
           } finally {
@@ -51,6 +57,15 @@ export function addVerifyCustodyCommand(program: Command): void {
         }
       }),
     );
+}
+
+/** Shows that the proof can fail: what a careless debug line or crash dump would leave behind. */
+function plant(dataDir: string, server: string, secrets: readonly Secret[]): void {
+  const role = roles.find((known) => known === server);
+  if (!role)
+    throw new UserError("input/server", `--plant-leak: expected one of ${roles.join(", ")}, found "${server}"`);
+  const key = secrets.find(({ kind }) => kind === "root key");
+  if (key) writeFileSync(join(folderOf(dataDir, role), "planted"), `AppKey=${Buffer.from(key.octets).toString("hex")}`);
 }
 
 function lookEverywhere(network: RunningNetwork, dataDir: string, secrets: readonly Secret[]): Scan {

@@ -23,7 +23,13 @@ export async function askChild<Answer>(program: string, dataDir: string, order: 
   if (code !== 0)
     throw new UserError(
       "init/failed",
-      `${program.split("/").slice(-4).join("/")} could not make its keys: ${complaint.trim().split("\n").at(-1) ?? "no reason given"}`,
+      `${program.split("/").slice(-4).join("/")} could not make its keys: ${reasonIn(complaint)}`,
     );
   return JSON.parse(answer) as Answer;
+}
+
+/** The sentence of our own programs, or the line of a stack that names the error. */
+function reasonIn(complaint: string): string {
+  const lines = complaint.split("\n").filter((line) => line.trim() !== "");
+  return lines.find((line) => /was not made|Error/.test(line)) ?? lines.at(-1) ?? "no reason given";
 }
