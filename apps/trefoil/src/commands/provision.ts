@@ -3,7 +3,7 @@
  * the one receiver that may open them: root keys to the vault, network session keys to the network-server, AppSKeys to the application-server.
  */
 import { randomBytes } from "node:crypto";
-import { type Key, type KeyRole, makeSealer, parseReceiver } from "@trefoil/custody";
+import { type Key, type KeyRole, makeSealer, noEui, parseReceiver } from "@trefoil/custody";
 import type {
   ApplicationDevice,
   JoinDevice,
@@ -38,8 +38,6 @@ export type NewDevice = {
 };
 export type Realm = { readonly dataDir: string; readonly netId: string; readonly asId: string };
 export type RowResult = Results["results"][number];
-
-const noEui = "0000000000000000";
 
 /** Which keys a device of this version and activation has (TS001). */
 export function keyRoles(macVersion: MacVersion, activation: "otaa" | "abp"): readonly KeyRole[] {

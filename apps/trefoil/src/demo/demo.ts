@@ -6,10 +6,8 @@
 import { request } from "node:http";
 import type { Address, Role } from "@trefoil/wire";
 import mqtt, { type MqttClient } from "mqtt";
-import { prepareDataFolder } from "../supervisor/data-folder.ts";
 import type { LogSink } from "../supervisor/log.ts";
 import { type Network, startNetwork } from "../supervisor/network.ts";
-import { decideUsers } from "../supervisor/users.ts";
 import { type Bay, decodeBay } from "./bays.ts";
 import { keyOfFrame, keyOfMessage } from "./frame-key.ts";
 import { applicationId, bayName, type Credential, furnish, isolatedConfig, throwAwayFolder } from "./setting.ts";
@@ -79,7 +77,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
       });
       if (arrivals.length > 500) arrivals.splice(0, 250);
     }
-    options.onDelivered?.(tally.summary().delivered);
+    options.onDelivered?.(tally.deliveredCount);
   };
 
   const stop = async () => {
@@ -92,7 +90,6 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   };
 
   try {
-    prepareDataFolder(dataDir, decideUsers(dataDir, config.users));
     network = await startNetwork({ config, dataDir, log: options.log, onHopeless: options.onHopeless });
     const credential = await furnish(dataDir, config, scenarioGateways(parkingLot), devices);
     const url = `mqtt://${hostPort(addressOf(network, "application-server", "mqtt"))}`;

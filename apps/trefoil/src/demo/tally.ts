@@ -28,6 +28,7 @@ export class Tally {
   #sent = 0;
   #duplicates = 0;
   #downlinks = 0;
+  #delivered = 0;
   micFailures = 0;
 
   constructor(devices: number) {
@@ -59,7 +60,13 @@ export class Tally {
       return;
     }
     frame.deliveredAt = at;
+    this.#delivered++;
     this.#measure(frame);
+  }
+
+  /** Without the cost of a whole summary: asked with every uplink. */
+  get deliveredCount(): number {
+    return this.#delivered;
   }
 
   #frame(key: string): Frame {
@@ -81,7 +88,7 @@ export class Tally {
       joins: this.#joins,
       uplinksSent: this.#sent,
       heard: heard.length,
-      delivered: frames.filter((frame) => frame.deliveredAt !== undefined).length,
+      delivered: this.#delivered,
       duplicates: this.#duplicates,
       lost: heard.filter((frame) => frame.deliveredAt === undefined).length,
       micFailures: this.micFailures,
