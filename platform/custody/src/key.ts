@@ -16,6 +16,8 @@ export const keyLengths = {
   JSEncKey: [16],
   /** TS002 allows 128, 192 and 256 bits. */
   KEK: [16, 24, 32],
+  /** A maker's (LORA-KDF-1). */
+  MasterKey: [32],
 } as const satisfies { readonly [role: string]: readonly number[] };
 export type KeyRole = keyof typeof keyLengths;
 

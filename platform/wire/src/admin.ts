@@ -9,7 +9,12 @@
  * |---|---|---|
  * | all | GET /status | → Status |
  * | join-server | GET /vault | → VaultInfo |
- * | | POST /registrations | SignedRegistration → {} (KEKs, signed by the realm owner) |
+ * | | POST /statements | SignedStatement → {} (authority.ts: signed by the realm owner, verified by the vault) |
+ * | | GET /statements | → StatementRow[] |
+ * | | GET /vault/status | → VaultStatus[], one for each process of the vault |
+ * | | POST /exports | { devices: DeviceId[] , to: fingerprint } → { devices: { devEui, joinEui, sealed }[] } (an ExportStatement must stand) |
+ * | | GET /exposure?after=&limit= | → ExposureRow[] |
+ * | network-server, application-server | POST /kek | {} → { label, kek: SealedKeys } a new KEK, sealed to the pinned vault; the former still opens |
  * | | POST /devices | JoinDevice[] → Results; GET /devices → JoinDeviceRow[]; DELETE /devices/:devEui → {} |
  * | | POST /devices/:devEui/reset-nonces | { reason } → {} recorded for ever |
  * | network-server | POST /devices | NetworkDevice[] → Results; GET, DELETE as above |
@@ -17,9 +22,10 @@
  * | | GET /applications; DELETE /applications/:id | |
  * | | POST /devices | ApplicationDevice[] → Results; GET /devices[?application=id]; DELETE /devices/:devEui |
  * | gateway-server | POST /gateways | Gateway → {}; GET /gateways → (Gateway & { connected, lastSeen? })[]; DELETE /gateways/:eui |
- * | network-server, application-server | GET /sealing-key | → { publicKey, fingerprint } for ABP session keys |
+ * | | GET /sealing-key | → { publicKey, fingerprint } for ABP session keys |
  */
-import type { SealedKeys } from "./sealed.ts";
+import type { NetworkId, Provenance, StatementKind } from "./authority.ts";
+import type { Provision, SealedKeys } from "./sealed.ts";
 
 export type MacVersion = "1.0.0" | "1.0.1" | "1.0.2" | "1.0.3" | "1.0.4" | "1.1";
 
@@ -37,20 +43,66 @@ export type VaultInfo = {
   readonly publicKey: string;
   /** SHA-256 of that DER, hex. */
   readonly fingerprint: string;
+  /** P-256 key that signs the heads of the audit log: SubjectPublicKeyInfo, DER in base64. */
+  readonly auditKey: string;
+};
+
+/** What `trefoil vault status` shows of one process of the vault. */
+export type VaultStatus = {
+  readonly instance: number;
+  readonly engine: VaultInfo["engine"];
+  /** Where the keys are: module and token of PKCS #11; "this process" of the software engine. */
+  readonly place: string;
+  /** Slug of what is wrong with the token, absent when nothing is. Joins fail closed meanwhile. */
+  readonly fault?: string;
+  /** Keys that the self-test at start missed or found damaged, by label. */
+  readonly damaged: readonly string[];
+  readonly startedAt: number;
+  readonly joins: number;
+  /** Handles alive now beside the long-lived ones: 0 between two requests. */
+  readonly handles: number;
+  readonly auditEntry: number;
+};
+
+/** One statement that stands, without its key. */
+export type StatementRow = {
+  readonly kind: StatementKind;
+  /** What it is about, in words: "network 000013", "device 0011223344556677", "peer tts-acme". */
+  readonly subject: string;
+  readonly issuedAt: number;
+  readonly label?: string;
+  readonly network?: NetworkId;
+  readonly asId?: string;
+  readonly certificate?: string;
+  readonly usedFrom?: number;
+  readonly shown?: boolean;
+  readonly revoked?: boolean;
+};
+
+/** One key of the exposure ledger. */
+export type ExposureRow = {
+  readonly devEui: string;
+  readonly joinEui: string;
+  readonly role: string;
+  readonly provenance: Provenance;
+  /** Fingerprints of the vaults that it was exported to. */
+  readonly exportedTo: readonly string[];
 };
 
 export type JoinDevice = {
   readonly devEui: string;
   readonly joinEui: string;
   readonly macVersion: MacVersion;
-  /** The network that serves it (NetID, 6 hex digits) and the application server (AS-ID): these decide whose KEKs are used. */
-  readonly netId: string;
-  readonly asId: string;
-  /** Root keys sealed to the vault: AppKey (1.0.x), NwkKey and AppKey (1.1). A batch may share one sealing. */
+  /** Root keys sealed to the vault: AppKey (1.0.x), NwkKey and AppKey (1.1). A batch may share one sealing. Who serves it is the owner's to say (authority.ts). */
   readonly sealed: SealedKeys;
+  /** How the key came to whoever sealed it. A `provision` that the vault can verify counts for more than any claim. */
+  readonly origin?: "generated" | "typed" | "file";
+  readonly provision?: Provision;
   /** History that comes along on import. */
   readonly usedDevNonces?: readonly number[];
   readonly lastJoinNonce?: number;
+  readonly rjCount0?: number;
+  readonly rjCount1?: number;
 };
 
 export type NetworkDevice = {

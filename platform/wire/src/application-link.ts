@@ -45,7 +45,8 @@ type Common = {
   readonly at: number;
 };
 export type NetworkEvent =
-  | (Common & { readonly is: "join"; readonly joinEui: string; readonly appSKey: KeyEnvelope })
+  /** Without `appSKey` the application server asks the join server for it, by `sessionKeyId` (TS002 AppSKeyReq). */
+  | (Common & { readonly is: "join"; readonly joinEui: string; readonly appSKey?: KeyEnvelope })
   | (Common & {
       readonly is: "uplink";
       readonly fCntUp: number;

@@ -20,11 +20,13 @@ export type Boot<Config = unknown> = {
     readonly config: Config;
     /** Where the servers that this one may call listen. */
     readonly peers: { readonly [role in Role]?: Address };
+    /** The vault may be several processes; 0 is the first, and the only one that takes statements in. */
+    readonly instance?: number;
     readonly logLevel: "trace" | "debug" | "info" | "warn" | "error";
   };
 };
 
-export type ToChild = Boot | { readonly stop: true } | { readonly vaultPipe: true }; // vaultPipe carries a socket handle
+export type ToChild = Boot | { readonly stop: true } | { readonly vaultPipe: true; readonly instance: number }; // carries a socket handle
 export type FromChild =
   | { readonly preloaded: true }
   /** Names of listeners ("udp", "link", "mqtt", "interop", "http") and where they really listen. */

@@ -9,7 +9,7 @@ export type Role = (typeof roles)[number];
 export const mayCall: { readonly [caller in Role]: readonly Role[] } = {
   "gateway-server": ["network-server"],
   "network-server": ["application-server", "join-server"],
-  "application-server": [],
+  "application-server": ["join-server"],
   "join-server": [],
   vault: [],
 };

@@ -12,7 +12,7 @@ export type SealedKeys = {
   readonly keys: readonly SealedKey[];
 };
 export type SealedKey = {
-  /** "AppKey", "NwkKey", "NwkSKey", "FNwkSIntKey", "SNwkSIntKey", "NwkSEncKey", "AppSKey", "GenAppKey", "KEK" */
+  /** "AppKey", "NwkKey", "NwkSKey", "FNwkSIntKey", "SNwkSIntKey", "NwkSEncKey", "AppSKey", "GenAppKey", "KEK", "MasterKey" */
   readonly role: string;
   /** 16 hex digits; all zero where a key belongs to no device (a KEK) or a device has no JoinEUI (ABP). */
   readonly joinEui: string;
@@ -21,17 +21,5 @@ export type SealedKey = {
   readonly wrapped: string;
 };
 
-/** What a realm owner signs (Ed25519) to let a receiver have keys wrapped for it. */
-export type Registration = {
-  readonly version: 1;
-  readonly kind: "kek";
-  readonly label: string;
-  /** Exactly one of the two: the network (NetID) or the application server (AS-ID) that the KEK belongs to. */
-  readonly netId?: string;
-  readonly asId?: string;
-  readonly kek: SealedKeys;
-  /** Milliseconds since the Unix epoch. A later one for the same binding replaces an earlier one; an earlier one is refused. */
-  readonly issuedAt: number;
-};
-/** `payload` is the exact JSON text of a Registration that was signed; `signature` is base64 over "TREFOIL-REGISTRATION-1\0" ‖ UTF-8 payload. */
-export type SignedRegistration = { readonly payload: string; readonly signature: string };
+/** A provisioner's word that what it sealed was never in the clear outside its HSM: base64 over "TREFOIL-PROVISION-1\0" ‖ canonical text (docs/sealed-key.md). */
+export type Provision = { readonly publicKey: string; readonly signature: string };
