@@ -84,6 +84,17 @@ export function encodeJoinRequest(request: { joinEui: string; devEui: string; de
   return concat(Uint8Array.of(0), toWire(request.joinEui), toWire(request.devEui), uintOctets(request.devNonce, 2));
 }
 
+/** 0: anew with all radio parameters; 1: for a network that has lost the session; 2: new keys alone. TS001-1.1 §6.2.4 */
+export type RejoinType = 0 | 1 | 2;
+/** A rejoin-request without its MIC. Types 0 and 2 name the network, type 1 the join server; the count is RJcount0 or RJcount1. */
+export function encodeRejoinRequest(
+  type: RejoinType,
+  { netId, joinEui, devEui, rjCount }: { netId: string; joinEui: string; devEui: string; rjCount: number },
+): Uint8Array {
+  const whom = toWire(type === 1 ? joinEui : netId);
+  return concat(Uint8Array.of(mType.rejoinRequest << 5, type), whom, toWire(devEui), uintOctets(rjCount, 2));
+}
+
 export type JoinAccept = {
   readonly joinNonce: number;
   readonly netId: string;

@@ -12,6 +12,7 @@ export {
 export type { DeviceEvent, DeviceFact } from "./device/events.ts";
 export type { Downlink } from "./device/session.ts";
 export type { MacVersion } from "./device/versions.ts";
+export type { RejoinType } from "./frames.ts";
 export { Gateway, type GatewayCounts, type GatewayEvent, type GatewayOptions } from "./gateway/gateway.ts";
 export { type LoadDevice, loadDevices, loadGateways } from "./load/devices.ts";
 export { fromHex, toHex } from "./octets.ts";

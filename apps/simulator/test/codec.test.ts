@@ -163,7 +163,7 @@ describe("published vectors", () => {
       version: "1.0.3",
       keys: { appKey: hex(inputs.appKey) },
     };
-    const opened = openJoinAccept(identity, hex(inputs.phyPayload), { devNonce: 1, lastJoinNonce: -1 });
+    const opened = openJoinAccept(identity, hex(inputs.phyPayload), { by: "join", nonce: 1, lastJoinNonce: -1 });
     if ("refused" in opened) throw new Error(opened.refused);
     expect(opened.accept).toMatchObject({
       joinNonce: expected.joinNonce,
@@ -195,7 +195,7 @@ describe("against lora-packet, on random input", () => {
       protocol === "1.0"
         ? { fNwkSIntKey: one, sNwkSIntKey: one, nwkSEncKey: one, appSKey: octets(16) }
         : { fNwkSIntKey: octets(16), sNwkSIntKey: octets(16), nwkSEncKey: octets(16), appSKey: octets(16) };
-    return { protocol, devAddr: toHex(octets(4)), keys, fCntUp: 0, nFCntDown: -1, aFCntDown: -1 };
+    return { protocol, devAddr: toHex(octets(4)), keys, fCntUp: 0, nFCntDown: -1, aFCntDown: -1, rjCount0: 0 };
   };
   const upper = (fCnt: number) => Buffer.of((fCnt >>> 16) & 255, fCnt >>> 24);
 
@@ -264,7 +264,11 @@ describe("against lora-packet, on random input", () => {
       lora.generateJSKeys(Buffer.from(nwkKey), Buffer.from(identity.devEui, "hex")).JSIntKey,
       Buffer.from(nwkKey),
     );
-    const opened = openJoinAccept(identity, packet.PHYPayload as Buffer, { devNonce: 0x1234, lastJoinNonce: 5 });
+    const opened = openJoinAccept(identity, packet.PHYPayload as Buffer, {
+      by: "join",
+      nonce: 0x1234,
+      lastJoinNonce: 5,
+    });
     if ("refused" in opened) throw new Error(opened.refused);
     expect(opened.accept).toMatchObject({
       joinNonce: 0x0a0b0c,
@@ -279,11 +283,13 @@ describe("against lora-packet, on random input", () => {
     expect(toHex(opened.session.keys.nwkSEncKey)).toBe(toHex(theirs.NwkSEncKey));
     expect(toHex(opened.session.keys.appSKey)).toBe(toHex(theirs.AppSKey));
     // The same accept is no answer to another DevNonce, nor again, nor with a bit turned over.
-    expect(openJoinAccept(identity, packet.PHYPayload as Buffer, { devNonce: 0x1235, lastJoinNonce: 5 })).toEqual({
+    expect(
+      openJoinAccept(identity, packet.PHYPayload as Buffer, { by: "join", nonce: 0x1235, lastJoinNonce: 5 }),
+    ).toEqual({
       refused: "wrong-mic",
     });
     expect(
-      openJoinAccept(identity, packet.PHYPayload as Buffer, { devNonce: 0x1234, lastJoinNonce: 0x0a0b0c }),
+      openJoinAccept(identity, packet.PHYPayload as Buffer, { by: "join", nonce: 0x1234, lastJoinNonce: 0x0a0b0c }),
     ).toEqual({ refused: "join-nonce-not-rising" });
   });
 
@@ -296,8 +302,10 @@ describe("against lora-packet, on random input", () => {
     };
     const plain = concat(octets(12), octets(4));
     const forged = concat(Uint8Array.of(0x20), decryptBlocks(octets(16), plain));
-    expect(openJoinAccept(identity, forged, { devNonce: 1, lastJoinNonce: -1 })).toEqual({ refused: "wrong-mic" });
-    expect(openJoinAccept(identity, forged.subarray(0, 16), { devNonce: 1, lastJoinNonce: -1 })).toEqual({
+    expect(openJoinAccept(identity, forged, { by: "join", nonce: 1, lastJoinNonce: -1 })).toEqual({
+      refused: "wrong-mic",
+    });
+    expect(openJoinAccept(identity, forged.subarray(0, 16), { by: "join", nonce: 1, lastJoinNonce: -1 })).toEqual({
       refused: "malformed",
     });
   });

@@ -3,13 +3,25 @@
  * TS001-1.0.4, TS001-1.0.3 and TS001-1.1 where `rules` says they differ.
  */
 import { legacyKeys, type SessionKeys } from "../crypto/session-keys.ts";
+import { type JoinAccept, mType, type RejoinType } from "../frames.ts";
 import type { Clock } from "../radio/clock.ts";
 import type { Heard, Medium } from "../radio/medium.ts";
 import type { Place } from "../radio/propagation.ts";
 import type { Random } from "../random.ts";
 import type { Region } from "../regions/index.ts";
-import type { DeviceEvent, DeviceFact } from "./events.ts";
-import { type Identity, joinRequest, joinTry, openJoinAccept, type RootKeys, settingsAfterJoin } from "./join.ts";
+import type { DeviceEvent, DeviceFact, Sent } from "./events.ts";
+import {
+  type Asked,
+  type Identity,
+  joinChannel,
+  joinRequest,
+  joinTry,
+  openJoinAccept,
+  type RootKeys,
+  rejoinRequest,
+  settingsAfterJoin,
+  settingsAfterRejoin,
+} from "./join.ts";
 import { MacLayer } from "./mac-layer.ts";
 import { type DeviceRadio, exchange } from "./radio.ts";
 import {
@@ -30,7 +42,7 @@ export type Personalisation = {
   readonly dr?: number;
 };
 /** What real firmware keeps in flash. Give it back to a new `Device` to play a power cut. */
-export type DeviceMemory = { devNonce: number; joinNonce: number };
+export type DeviceMemory = { devNonce: number; joinNonce: number; rjCount1?: number };
 
 export type DeviceOptions = {
   readonly devEui: string;
@@ -67,6 +79,17 @@ export type SendResult = {
   readonly downlinks: readonly Downlink[];
 };
 
+/** A join-request or rejoin-request, and what becomes of it. */
+type Request = Pick<Asked, "by" | "nonce"> & {
+  readonly transmission: { readonly phyPayload: Uint8Array; readonly channel: number; readonly dr: number };
+  /** Those that the windows follow from. */
+  readonly settings: Settings;
+  readonly afterwards: (accept: JoinAccept) => Settings;
+  readonly sent: (sent: Sent) => void;
+  /** Another frame than a join-accept; says whether it was for this device. */
+  readonly otherwise: (frame: Heard, window: WindowName) => boolean;
+};
+
 const none = new Uint8Array(0);
 const second = 1_000_000;
 const confirmedTries = 8;
@@ -99,7 +122,7 @@ export class Device {
     if (options.abp !== undefined) {
       const { devAddr, keys, fCntUp = 0 } = options.abp;
       const protocol = rules[options.version].splitKeys ? "1.1" : "1.0";
-      this.#session = { protocol, devAddr, keys, fCntUp, nFCntDown: -1, aFCntDown: -1 };
+      this.#session = { protocol, devAddr, keys, fCntUp, nFCntDown: -1, aFCntDown: -1, rjCount0: 0 };
       if (protocol === "1.1") this.#mac.begin(settings, "ResetInd");
     }
   }
@@ -131,6 +154,22 @@ export class Device {
         if (await this.#joinOnce(n++)) return true;
       }
       this.#tell({ is: "join-failed", tries: n });
+      return false;
+    });
+  }
+
+  /**
+   * Sends a rejoin-request (1.1), up to `tries` times with pauses, until a join-accept begins a new session: then true. The network may answer
+   * with an ordinary downlink instead, or not at all; the session stays and serves. TS001-1.1 §6.2.4
+   */
+  rejoin({ type, tries = 1 }: { readonly type: RejoinType; readonly tries?: number }): Promise<boolean> {
+    return this.#enqueue(async () => {
+      let n = 0;
+      while (n < tries && !this.#stopped) {
+        if (n > 0) await this.#sleep(this.#random.between(32, 64) * second);
+        if (await this.#rejoinOnce(type, n++)) return true;
+      }
+      this.#tell({ is: "rejoin-unanswered", type, tries: n });
       return false;
     });
   }
@@ -169,19 +208,69 @@ export class Device {
     return this.memory.devNonce++;
   }
 
-  #joinOnce(n: number): Promise<boolean> {
+  #identity(): Identity {
     const { keys, joinEui } = this.#options;
     if (keys === undefined) throw new RangeError("a personalised device cannot join");
-    const identity: Identity = { devEui: this.devEui, joinEui, version: this.version, keys };
+    return { devEui: this.devEui, joinEui, version: this.version, keys };
+  }
+
+  async #joinOnce(n: number): Promise<boolean> {
+    const identity = this.#identity();
     const { region } = this.#radio;
     const { channel, dr } = joinTry(region, n, this.#random);
     const devNonce = this.#nextDevNonce();
     const phyPayload = joinRequest(identity, devNonce);
     const settings = defaultSettings(region, dr);
+    return this.#activate(identity, {
+      by: "join",
+      nonce: devNonce,
+      transmission: { phyPayload, channel, dr },
+      settings,
+      afterwards: (accept) => settingsAfterJoin(region, settings, accept),
+      sent: (sent) => this.#tell({ is: "join-request", devNonce, tryNumber: n + 1, ...sent }),
+      otherwise: () => false,
+    });
+  }
+
+  async #rejoinOnce(type: RejoinType, n: number): Promise<boolean> {
+    const identity = this.#identity();
+    const session = this.#session;
+    if (session?.protocol !== "1.1") throw new RangeError("only a session of 1.1 has rejoin-requests");
+    const rjCount = this.#nextRjCount(session, type);
+    const { region } = this.#radio;
+    const { settings } = this.#mac;
+    const adr = this.#options.adr ?? true;
+    const dr = type === 2 || adr ? settings.dr : joinTry(region, n, this.#random).dr;
+    const channel = type === 2 ? this.#random.pick(this.#mac.usableChannels()) : joinChannel(region, dr, this.#random);
+    return this.#activate(identity, {
+      by: type,
+      nonce: rjCount,
+      transmission: { phyPayload: rejoinRequest(identity, type, session, rjCount), channel, dr },
+      settings,
+      afterwards: (accept) => settingsAfterRejoin(region, settings, type, accept),
+      sent: (sent) => this.#tell({ is: "rejoin-request", type, rjCount, tryNumber: n + 1, ...sent }),
+      otherwise: (frame, window) => this.#receive(frame, window, { fCnt: 0, confirmed: false }) !== undefined,
+    });
+  }
+
+  /** RJcount0 lives with the session, RJcount1 as long as the device. Neither ever wraps. TS001-1.1 §6.2.4.1, §6.2.4.2 */
+  #nextRjCount(session: Session, type: RejoinType): number {
+    const rjCount = type === 1 ? (this.memory.rjCount1 ?? 0) : session.rjCount0;
+    if (rjCount > 0xffff) throw new RangeError(`RJcount${type === 1 ? 1 : 0} is used up`);
+    if (type === 1) this.memory.rjCount1 = rjCount + 1;
+    else this.#session = { ...session, rjCount0: rjCount + 1 };
+    return rjCount;
+  }
+
+  /** One request that a join-accept may answer, from transmission to the end of its windows. True: a new session has begun. */
+  #activate(identity: Identity, request: Request): Promise<boolean> {
+    const { by, nonce, settings, transmission } = request;
     return new Promise((resolve) => {
       let joined = false;
       const heard = (frame: Heard, window: WindowName): boolean => {
-        const opened = openJoinAccept(identity, frame.octets, { devNonce, lastJoinNonce: this.memory.joinNonce });
+        if ((frame.octets[0] ?? 0) >> 5 !== mType.joinAccept) return request.otherwise(frame, window);
+        const asked = { by, nonce, lastJoinNonce: this.memory.joinNonce };
+        const opened = openJoinAccept(identity, frame.octets, asked);
         if ("refused" in opened) {
           this.#tell({ is: "refused", window, reason: opened.refused });
           return false;
@@ -189,28 +278,19 @@ export class Device {
         const { accept, session } = opened;
         this.memory.joinNonce = accept.joinNonce;
         this.#session = session;
-        this.#mac.begin(
-          settingsAfterJoin(region, settings, accept),
-          session.protocol === "1.1" ? "RekeyInd" : undefined,
-        );
+        this.#mac.begin(request.afterwards(accept), session.protocol === "1.1" ? "RekeyInd" : undefined);
         joined = true;
-        this.#tell({
-          is: "joined",
-          window,
-          devAddr: session.devAddr,
-          joinNonce: accept.joinNonce,
-          protocol: session.protocol,
-        });
+        const { devAddr, protocol } = session;
+        this.#tell({ is: "joined", by, window, devAddr, joinNonce: accept.joinNonce, protocol });
         return true;
       };
-      const flight = exchange(
+      const { hz, airtimeUs } = exchange(
         this.#radio,
         settings,
-        { phyPayload, channel, dr, isJoin: true },
+        { ...transmission, isJoin: true },
         { heard, closed: () => resolve(joined) },
       );
-      const { hz, airtimeUs } = flight;
-      this.#tell({ is: "join-request", devNonce, tryNumber: n + 1, hz, dr, airtimeUs, size: phyPayload.length });
+      request.sent({ hz, dr: transmission.dr, airtimeUs, size: transmission.phyPayload.length });
     });
   }
 

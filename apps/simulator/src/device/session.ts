@@ -8,7 +8,11 @@ export type Session = {
   /** The protocol of this session: a 1.1 device that joined a 1.0.x network speaks 1.0. */
   readonly protocol: "1.0" | "1.1";
   readonly devAddr: string;
+  /** Of the network that it joined; personalised devices need none. */
+  readonly netId?: string;
   readonly keys: SessionKeys;
+  /** The next RJcount0: it begins anew with each join-accept. TS001-1.1 §6.2.4.1 */
+  readonly rjCount0: number;
   /** The next to be used. */
   readonly fCntUp: number;
   /** The last that was accepted, -1 before the first. In 1.0.x `nFCntDown` counts all downlinks. */

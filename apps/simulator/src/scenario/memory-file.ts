@@ -1,5 +1,5 @@
 /**
- * What the devices keep in flash (DevNonce and JoinNonce), in a file, so that a second run with the same devices is a power
+ * What the devices keep in flash (DevNonce, JoinNonce, RJcount1), in a file, so that a second run with the same devices is a power
  * cut and not a device that lost its memory: from 1.0.4 on a network must refuse the latter. TS001-1.0.4 §6.2.4
  */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -27,9 +27,9 @@ export function readMemories(path: string): Memories {
   if (typeof value !== "object" || value === null) throw refuse();
   return new Map(
     Object.entries(value as Record<string, Partial<DeviceMemory> | null>).map(([devEui, memory]) => {
-      const { devNonce, joinNonce } = memory ?? {};
-      if (!Number.isInteger(devNonce) || !Number.isInteger(joinNonce)) throw refuse();
-      return [devEui, { devNonce: devNonce as number, joinNonce: joinNonce as number }];
+      const { devNonce, joinNonce, rjCount1 = 0 } = memory ?? {};
+      if (![devNonce, joinNonce, rjCount1].every(Number.isInteger)) throw refuse();
+      return [devEui, { devNonce: devNonce as number, joinNonce: joinNonce as number, rjCount1 }];
     }),
   );
 }
