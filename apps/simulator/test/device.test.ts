@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { withWrongMic } from "../src/attacks.ts";
 import { Device } from "../src/device/device.ts";
 import { macVersions } from "../src/device/versions.ts";
 import { toHex } from "../src/octets.ts";
@@ -250,6 +251,100 @@ describe("1.1", () => {
     expect(await old.until(device.join())).toBe(true);
     expect(device.session?.protocol).toBe("1.0");
     expect(await old.until(device.send({ fPort: 1, payload, confirmed: true }))).toMatchObject({ acknowledged: true });
+  });
+});
+
+describe("rejoin-requests (TS001-1.1 §6.2.4)", () => {
+  describe.each([0, 1, 2] as const)("type %i", (type) => {
+    test.each(["RX1", "RX2"] as const)(
+      "an accept in %s, 5 s or 6 s later, begins a new session; RekeyInd follows (§6.2.3)",
+      async (window) => {
+        const one = await joined("1.1");
+        await one.until(one.device.send({ fPort: 1, payload }));
+        const former = one.device.session;
+        one.network.plan.window = window;
+        expect(await one.until(one.device.rejoin({ type }))).toBe(true);
+        const [request, accept] = one.sent.slice(-2);
+        expect((accept?.startUs as number) - (request?.endUs as number)).toBe(window === "RX1" ? 5_000_000 : 6_000_000);
+        expect(one.of("joined").at(-1)).toMatchObject({ by: type, window, protocol: "1.1", joinNonce: 0x101 });
+        expect(one.device.session?.devAddr).not.toBe(former?.devAddr);
+        expect(one.device.session?.keys.appSKey).not.toEqual(former?.keys.appSKey);
+        // lora-packet, which has the same keys by itself, reads what follows.
+        await one.until(one.device.send({ fPort: 9, payload, confirmed: true }));
+        expect(one.network.uplinks.at(-1)).toMatchObject({ fCnt: 0, payload: "01020304", fOpts: "0b01" });
+        expect(one.network.refused).toEqual([]);
+      },
+    );
+
+    test("the session serves on, and its counters with it, until an accept is heard", async () => {
+      const one = await joined("1.1");
+      await one.until(one.device.send({ fPort: 1, payload }));
+      one.network.plan.silent = 2;
+      expect(await one.until(one.device.rejoin({ type, tries: 2 }))).toBe(false);
+      expect(one.of("rejoin-unanswered")).toMatchObject([{ type, tries: 2 }]);
+      const { devAddr } = one.device.session ?? {};
+      expect(await one.until(one.device.send({ fPort: 1, payload, confirmed: true }))).toMatchObject({ fCntUp: 1 });
+      expect(one.device.session?.devAddr).toBe(devAddr);
+      one.network.plan.silent = 0;
+      expect(await one.until(one.device.rejoin({ type }))).toBe(true);
+      expect(one.network.rejoins.map(({ rjCount }) => rjCount)).toEqual([0, 1, 2]);
+      expect(one.network.refused).toEqual([]);
+    });
+
+    test("an accept to another request, or with a JoinNonce that does not rise, is refused", async () => {
+      const one = await joined("1.1");
+      const { devAddr } = one.device.session ?? {};
+      one.network.plan.tamper = (phyPayload) => Buffer.from(withWrongMic(phyPayload));
+      expect(await one.until(one.device.rejoin({ type }))).toBe(false);
+      delete one.network.plan.tamper;
+      one.network.joinNonce = 0x0ff;
+      expect(await one.until(one.device.rejoin({ type }))).toBe(false);
+      expect(one.of("refused").map(({ reason }) => reason)).toEqual(["wrong-mic", "join-nonce-not-rising"]);
+      expect(one.device.session?.devAddr).toBe(devAddr);
+    });
+  });
+
+  test("RJcount0 begins anew with each accept; RJcount1 never does, not even after a power cut (§6.2.4.1, §6.2.4.2)", async () => {
+    const one = await joined("1.1");
+    one.network.plan.silent = 1;
+    await one.until(one.device.rejoin({ type: 0 }));
+    for (const type of [2, 1, 1, 0] as const) await one.until(one.device.rejoin({ type }));
+    const again = new Device({ ...one.options, memory: { ...one.device.memory } });
+    await one.until(again.join());
+    await one.until(again.rejoin({ type: 1 }));
+    expect(one.network.rejoins.map(({ type, rjCount }) => [type, rjCount])).toEqual([
+      [0, 0],
+      [2, 1],
+      [1, 0],
+      [1, 1],
+      [0, 0],
+      [1, 2],
+    ]);
+  });
+
+  test("types 0 and 1 take the accept's radio parameters, type 2 leaves them as they are", async () => {
+    const one = await joined("1.1");
+    one.network.plan.fOpts = Buffer.from("0803", "hex");
+    await one.until(one.device.send({ fPort: 1, payload }));
+    expect(one.device.settings.rxDelayS).toBe(3);
+    Object.assign(one.network.plan, { dlSettings: 0x13, rxDelay: 7, fOpts: undefined });
+    await one.until(one.device.rejoin({ type: 2 }));
+    expect(one.device.settings).toMatchObject({ rxDelayS: 3, rx1DrOffset: 0, rx2: { dr: 0 } });
+    Object.assign(one.network.plan, { dlSettings: 0 });
+    await one.until(one.device.rejoin({ type: 0 }));
+    expect(one.device.settings).toMatchObject({ rxDelayS: 7, rx2: { dr: 0 } });
+  });
+
+  test("the network may answer with an ordinary downlink instead (§6.2.4.4)", async () => {
+    const one = await joined("1.1");
+    Object.assign(one.network.plan, { rejoin: "downlink", fOpts: Buffer.from("06", "hex") });
+    expect(await one.until(one.device.rejoin({ type: 0 }))).toBe(false);
+    expect(one.of("downlink").at(-1)).toMatchObject({ commands: ["DevStatusReq"] });
+  });
+
+  test("a session of 1.0 has none", async () => {
+    const one = await joined("1.0.4");
+    await expect(one.until(one.device.rejoin({ type: 0 }))).rejects.toThrow(RangeError);
   });
 });
 

@@ -49,6 +49,8 @@ export type StubPlan = {
   dlSettings: number;
   rxDelay: number;
   cfList?: Buffer;
+  /** How rejoin-requests are answered. Default: by a join-accept. */
+  rejoin?: "downlink";
   /** Replaces the answer just before it is sent. */
   tamper?: (phyPayload: Buffer) => Buffer;
 };
@@ -56,6 +58,7 @@ export type StubPlan = {
 export class StubNetwork {
   readonly uplinks: StubUplink[] = [];
   readonly joins: { devEui: string; devNonce: number }[] = [];
+  readonly rejoins: { devEui: string; type: number; rjCount: number }[] = [];
   readonly refused: string[] = [];
   readonly plan: StubPlan = { window: "RX1", silent: 0, dlSettings: 0, rxDelay: 1 };
   readonly #devices: Map<string, DeviceCredentials>;
@@ -87,19 +90,24 @@ export class StubNetwork {
 
   heard(phyPayload: Uint8Array, radio: { hz: number; dr: number }): StubAnswer | undefined {
     const packet = lora.fromWire(Buffer.from(phyPayload));
-    const answer = packet.isJoinRequestMessage() ? this.#join(packet) : this.#data(packet, radio);
+    const isJoin = packet.isJoinRequestMessage() || packet.isRejoinRequestMessage();
+    const answer = packet.isJoinRequestMessage()
+      ? this.#join(packet)
+      : packet.isRejoinRequestMessage()
+        ? this.#rejoin(packet, phyPayload)
+        : this.#data(packet, radio);
     if (answer === undefined) return undefined;
     if (this.plan.silent > 0) {
       this.plan.silent--;
       return undefined;
     }
-    const first = packet.isJoinRequestMessage() ? 5 : this.plan.rxDelay;
+    const first = isJoin ? 5 : this.plan.rxDelay;
     const delayUs = (first + (this.plan.window === "RX2" ? 1 : 0)) * 1_000_000;
     return {
       phyPayload: this.plan.tamper?.(answer) ?? answer,
       window: this.plan.window,
       delayUs,
-      isJoin: packet.isJoinRequestMessage(),
+      isJoin,
     };
   }
 
@@ -113,37 +121,67 @@ export class StubNetwork {
     }
     const devNonce = packet.DevNonce as Buffer;
     this.joins.push({ devEui, devNonce: devNonce.readUInt16BE(0) });
-    const nonce = Buffer.from((this.joinNonce++).toString(16).padStart(6, "0"), "hex");
+    return this.#accept(device, packet.DevEUI as Buffer, { nonce: devNonce, joinReqType: 0xff, key: root });
+  }
+
+  #rejoin(packet: ReturnType<typeof lora.fromWire>, octets: Uint8Array): Buffer | undefined {
+    const type = octets[1] as number;
+    const eui = packet.DevEUI as Buffer;
+    const devEui = toHex(eui);
+    const device = this.#devices.get(devEui);
+    if (device === undefined) return undefined;
+    const { JSIntKey, JSEncKey } = lora.generateJSKeys(key(device.keys.nwkKey), eui);
+    // A device may not have heard of the latest session.
+    const session = [...this.#sessions.values()].find(
+      (one) => one.devEui === devEui && lora.verifyMIC(packet, one.s, JSIntKey),
+    );
+    if (session === undefined) {
+      this.refused.push("rejoin");
+      return undefined;
+    }
+    // Just before the MIC, in every type: lora-packet looks for RJcount1 elsewhere.
+    const rjCount = Buffer.from(octets.slice(-6, -4)).reverse();
+    this.rejoins.push({ devEui, type, rjCount: rjCount.readUInt16BE(0) });
+    if (this.plan.rejoin === "downlink") {
+      const { fOpts: commands } = this.plan;
+      return this.#downlink(session, undefined, { data: undefined, commands, confirmed: false });
+    }
+    return this.#accept(device, eui, { nonce: rjCount, joinReqType: type, key: JSEncKey });
+  }
+
+  /** `key`: what the accept is encrypted with. */
+  #accept(
+    device: DeviceCredentials,
+    devEui: Buffer,
+    { nonce, joinReqType, key: encryption }: { nonce: Buffer; joinReqType: number; key: Buffer },
+  ): Buffer {
+    const root = key(device.version === "1.1" ? device.keys.nwkKey : device.keys.appKey);
+    const joinNonce = Buffer.from((this.joinNonce++).toString(16).padStart(6, "0"), "hex");
     const netId = Buffer.from("000013", "hex");
     const devAddr = Buffer.from((this.#nextAddr++).toString(16).padStart(8, "0"), "hex");
-    const joinEui = packet.JoinEUI;
+    const joinEui = Buffer.from(device.joinEui, "hex");
     const dlSettings = this.plan.dlSettings | (device.version === "1.1" ? 0x80 : 0);
     const is11 = (dlSettings & 0x80) !== 0 && device.version === "1.1";
     const accept = lora.fromFields(
       {
-        ...{ MType: "Join Accept", AppNonce: nonce, NetID: netId, DevAddr: devAddr, DLSettings: Buffer.of(dlSettings) },
-        ...{ RxDelay: Buffer.of(this.plan.rxDelay), CFList: this.plan.cfList ?? Buffer.alloc(0), DevNonce: devNonce },
-        ...{ JoinReqType: 0xff, AppEUI: joinEui },
+        ...{ MType: "Join Accept", AppNonce: joinNonce, NetID: netId, DevAddr: devAddr },
+        ...{ DLSettings: Buffer.of(dlSettings), RxDelay: Buffer.of(this.plan.rxDelay) },
+        ...{ CFList: this.plan.cfList ?? Buffer.alloc(0), DevNonce: nonce, AppEUI: joinEui },
+        JoinReqType: Buffer.of(joinReqType),
       },
       undefined,
-      is11 ? lora.generateJSKeys(root, packet.DevEUI as Buffer).JSIntKey : undefined,
-      root,
+      is11 ? lora.generateJSKeys(root, devEui).JSIntKey : undefined,
+      encryption,
     );
-    const keys10 = is11 ? undefined : lora.generateSessionKeys10(root, netId, nonce, devNonce);
+    const keys10 = is11 ? undefined : lora.generateSessionKeys10(root, netId, joinNonce, nonce);
     const keys11 = is11
-      ? lora.generateSessionKeys11(key(device.keys.appKey), root, joinEui, nonce, devNonce)
+      ? lora.generateSessionKeys11(key(device.keys.appKey), root, joinEui, joinNonce, nonce)
       : undefined;
     const n = keys10?.NwkSKey as Buffer;
     this.#sessions.set(devAddr.toString("hex"), {
-      ...{
-        devEui,
-        devAddr,
-        is11,
-        f: keys11?.FNwkSIntKey ?? n,
-        s: keys11?.SNwkSIntKey ?? n,
-        e: keys11?.NwkSEncKey ?? n,
-      },
-      ...{ a: (keys11?.AppSKey ?? keys10?.AppSKey) as Buffer, nFCntDown: 0, aFCntDown: 0 },
+      ...{ devEui: toHex(devEui), devAddr, is11, nFCntDown: 0, aFCntDown: 0 },
+      ...{ f: keys11?.FNwkSIntKey ?? n, s: keys11?.SNwkSIntKey ?? n, e: keys11?.NwkSEncKey ?? n },
+      a: (keys11?.AppSKey ?? keys10?.AppSKey) as Buffer,
     });
     return accept.PHYPayload as Buffer;
   }
