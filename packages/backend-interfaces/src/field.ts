@@ -8,6 +8,8 @@ import type { ProtocolVersion } from "./version.ts";
 export type Field<T> = {
   readonly parse: (value: unknown) => T | undefined;
   readonly encode: (value: T, version: ProtocolVersion) => unknown;
+  /** What counts as absent where the field is optional, besides "" and null. */
+  readonly isEmpty?: (value: unknown) => boolean;
 };
 export type OptionalField<T> = Field<T> & { readonly optional: true };
 // biome-ignore lint/suspicious/noExplicitAny: a table's fields differ in type, and are variant in both directions
@@ -39,6 +41,12 @@ export const uint = (most: number): Field<number> => ({
   encode: asIs,
 });
 
+/** SessionKeyID: octets in hexadecimal. Text is taken as it is: what another join server chose is its own business. */
+export const sessionKeyId: Field<string> = {
+  parse: (value) => hex().parse(value) ?? text(1024).parse(value),
+  encode: asIs,
+};
+
 /** Visible characters, as of an AS-ID, a label or a version. */
 export const text = (most = 128): Field<string> => ({
   parse: (value) =>
@@ -68,6 +76,8 @@ export type KeyEnvelope = { readonly kekLabel: string; readonly aesKey: string }
 const wrappedKey = hex(24);
 const label = text();
 export const keyEnvelope: Field<KeyEnvelope> = {
+  // The Things Stack writes one where a refusal has no key.
+  isEmpty: (value) => isRecord(value) && !value.KEKLabel && !value.AESKey,
   parse(value) {
     if (!isRecord(value)) return undefined;
     const kekLabel = label.parse(value.KEKLabel);
@@ -91,7 +101,8 @@ export function parseFields<F extends Fields>(
   const values: { [name: string]: unknown } = {};
   for (const [name, field] of Object.entries(fields)) {
     const value = record[name];
-    if ((value === undefined || value === null || value === "") && "optional" in field) continue;
+    if ("optional" in field && (value === undefined || value === null || value === "" || field.isEmpty?.(value)))
+      continue;
     const parsed = field.parse(value);
     if (parsed === undefined) return { wrong: name };
     values[name] = parsed;

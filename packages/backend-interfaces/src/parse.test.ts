@@ -1,9 +1,18 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { JoinAns, JoinReq } from "./messages.ts";
+import {
+  answerTypeOf,
+  isAnswerType,
+  isRequestType,
+  type JoinAns,
+  type JoinReq,
+  type Message,
+  type MessageType,
+  messages,
+} from "./messages.ts";
 import { answerHeader, encodeMessage, parseMessage } from "./parse.ts";
 import { type ResultCode, resultCodeOf, resultCodes, spelledIn } from "./result-code.ts";
-import { keySchemeOf } from "./version.ts";
+import { keySchemeOf, parseProtocolVersion, versionToAnswerIn } from "./version.ts";
 
 const joinReq = {
   ProtocolVersion: "1.0",
@@ -86,8 +95,9 @@ it.each([
 });
 
 it("a refusal keeps what could be read of the header", () => {
-  const { header } = parseMessage({ ...joinReq, ProtocolVersion: "9" }) as { header: object };
+  const { header } = parseMessage({ ...joinReq, ProtocolVersion: "9.0" }) as { header: object };
   expect(header).toEqual({
+    ProtocolVersion: "1.1",
     SenderID: "000013",
     ReceiverID: "70b3d57ed0000001",
     TransactionID: 4_294_967_295,
@@ -127,6 +137,75 @@ it("each result code reads back from every version in which it has a name of its
   expect(resultCodeOf("Surprise")).toBe("Other");
 });
 
+const headed = <Type extends MessageType>(MessageType: Type, body: object) =>
+  ({ ...answerHeader(joinReq, "JoinAns"), ...body, MessageType }) as unknown as Message<Type>;
+
+it.each<Message>([
+  { ...joinReq, MessageType: "RejoinReq" },
+  { ...joinAns, MessageType: "RejoinAns" },
+  headed("AppSKeyReq", { DevEUI: "0203040502030405", SessionKeyID: "0badcafe" }),
+  headed("AppSKeyAns", {
+    Result: { code: "Success" },
+    DevEUI: "0203040502030405",
+    AppSKey: envelope,
+    SessionKeyID: "00",
+  }),
+  headed("HomeNSReq", { DevEUI: "0203040502030405" }),
+  headed("HomeNSAns", { Result: { code: "Success" }, HNetID: "000013", HNSID: "70b3d57ed0000abc" }),
+  headed("ErrorNotif", { Result: { code: "Other", description: "no session" } }),
+  headed("PRStartReq", {}),
+  headed("PRStartAns", { Result: { code: "NoRoamingAgreement" } }),
+])("$MessageType reads back as what was written (TS002-1.1.0)", (message) => {
+  expect(parseMessage(JSON.parse(JSON.stringify(encodeMessage(message))))).toEqual({ result: "parsed", message });
+});
+
+it("every request has its answer, and nothing else has", () => {
+  for (const type of Object.keys(messages) as MessageType[]) {
+    expect([isRequestType(type), isAnswerType(type)].filter(Boolean)).toHaveLength(type === "ErrorNotif" ? 0 : 1);
+    if (isRequestType(type)) expect(Object.keys(messages)).toContain(answerTypeOf(type));
+  }
+});
+
+it("a SessionKeyID is octets in hexadecimal; what another join server writes as text stays text", () => {
+  const read = (SessionKeyID: string) => {
+    const parsed = parseMessage(headed("AppSKeyReq", { DevEUI: "0203040502030405", SessionKeyID }));
+    return parsed.result === "parsed" && "SessionKeyID" in parsed.message ? parsed.message.SessionKeyID : parsed;
+  };
+  const generated = "ttn-lw-interop-generated:01HZ";
+  expect(read(Buffer.from(generated).toString("hex").toUpperCase())).toBe(Buffer.from(generated).toString("hex"));
+  expect(read(generated)).toBe(generated);
+  expect(read("0xAB")).toBe("ab");
+});
+
+it("what The Things Stack writes for nothing is nothing: an empty envelope, an empty CFList, its NetID as NSID", () => {
+  const ttsJoinReq = { ...joinReq, CFList: "", TransactionID: 0, SenderNSID: "000013", ProtocolVersion: "1.1" };
+  expect(parseMessage(ttsJoinReq)).toMatchObject({ result: "parsed", message: { SenderNSID: "000013" } });
+  const refused = { ...encodeMessage(joinAns), Result: { ResultCode: "UnknownDevEUI" }, PHYPayload: "" };
+  const parsed = parseMessage({ ...refused, AppSKey: { KEKLabel: "", AESKey: "" } });
+  expect(parsed).toMatchObject({ result: "parsed", message: { Result: { code: "UnknownDevEUI" } } });
+  expect((parsed as { message: object }).message).not.toHaveProperty("AppSKey");
+});
+
+it("patch releases of TS002 are spoken; of others, the highest that is not above is answered in", () => {
+  expect(["1.0", "1.0.0", "1.0.1", "1.1", "1.1.7"].map(parseProtocolVersion)).toEqual([
+    "1.0",
+    "1.0",
+    "1.0",
+    "1.1",
+    "1.1",
+  ]);
+  expect(["1.2", "0.9", "1", "1.1.", "1.10", " 1.1", "", 1.1, null].map(parseProtocolVersion)).toEqual(
+    Array(9).fill(undefined),
+  );
+  expect(["2.0", "1.2", "9.9.9"].map(versionToAnswerIn)).toEqual(["1.1", "1.1", "1.1"]);
+  expect(["0.9", "nonsense", undefined, 7].map(versionToAnswerIn)).toEqual(["1.0", "1.0", "1.0", "1.0"]);
+});
+
+it("NSIDs change places like the IDs (TS002-1.1.0)", () => {
+  const asked = { ...joinReq, SenderNSID: "70b3d57ed0000abc", ReceiverNSID: "00" };
+  expect(answerHeader(asked, "JoinAns")).toMatchObject({ ReceiverNSID: "70b3d57ed0000abc", SenderNSID: "00" });
+});
+
 it("MACVersion names a key scheme", () => {
   expect(["1.0", "1.0.2", "1.0.4", "1.1", "1.1.0", "1.2", "2", "1.1x"].map(keySchemeOf)).toEqual([
     "1.0",
@@ -145,7 +224,7 @@ it("anything at all is parsed or refused, and never throws", () => {
     fc.anything(),
     fc.string(),
     fc.nat(),
-    fc.constantFrom("1.0", "1.1", "JoinAns", "0x", "00".repeat(8)),
+    fc.constantFrom("1.0", "1.1", ...Object.keys(messages), "0x", "00".repeat(8), { KEKLabel: "", AESKey: "" }),
   );
   const near = fc.record(Object.fromEntries(Object.keys({ ...joinReq, ...joinAns }).map((name) => [name, field])), {
     requiredKeys: [],

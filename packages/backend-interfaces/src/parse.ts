@@ -2,7 +2,7 @@
 import { encodeFields, isRecord, parseFields } from "./field.ts";
 import { type Header, headerFields, isMessageType, type Message, type MessageType, messages } from "./messages.ts";
 import type { ResultCode } from "./result-code.ts";
-import { type ProtocolVersion, parseProtocolVersion } from "./version.ts";
+import { type ProtocolVersion, parseProtocolVersion, versionToAnswerIn } from "./version.ts";
 
 export type ParsedMessage =
   | { readonly result: "parsed"; readonly message: Message }
@@ -22,7 +22,10 @@ export function parseMessage(value: unknown): ParsedMessage {
       header.wrong === "ProtocolVersion" && typeof value.ProtocolVersion === "string"
         ? "InvalidProtocolVersion"
         : "MalformedRequest";
-    return refuse(code, header.wrong, readable(value));
+    return refuse(code, header.wrong, {
+      ...readable(value),
+      ProtocolVersion: versionToAnswerIn(value.ProtocolVersion),
+    });
   }
   const { MessageType } = header.values;
   if (!isMessageType(MessageType)) return refuse("MalformedRequest", "MessageType", header.values);
@@ -61,5 +64,6 @@ export function answerHeader<Type extends MessageType>(
     MessageType: type,
     ...(request.SenderToken === undefined ? {} : { ReceiverToken: request.SenderToken }),
     ...(request.SenderNSID === undefined ? {} : { ReceiverNSID: request.SenderNSID }),
+    ...(request.ReceiverNSID === undefined ? {} : { SenderNSID: request.ReceiverNSID }),
   };
 }
