@@ -42,13 +42,17 @@ export type Child = {
 /** Environment variables that a server sees: never the supervisor's own, which may hold anything. */
 const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin", NODE_ENV: "production", TZ: "UTC" };
 
-/** Spawns a process, which loads its code and waits to be booted. `onLine` gets each line of its standard output and error. */
+/**
+ * Spawns a process, which loads its code and waits to be booted. `onLine` gets each line of its standard output and error.
+ * `extraFlags` go to its Node: the proof of custody's, which nothing but that proof gives.
+ */
 export function spawnChild(
   role: Role,
   dataDir: string,
   onLine: (role: Role, line: string, isError: boolean) => void,
+  extraFlags: readonly string[] = [],
 ): Child {
-  const process_ = spawn(process.execPath, [...nodeFlags(dataDir), mainOf(role)], {
+  const process_ = spawn(process.execPath, [...nodeFlags(dataDir), ...extraFlags, mainOf(role)], {
     cwd: "/",
     env: environment,
     // A group of its own: Ctrl-C in the terminal reaches the supervisor alone, which then stops all in order.

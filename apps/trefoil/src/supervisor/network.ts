@@ -21,6 +21,7 @@ export type NetworkOptions = {
   readonly onHopeless: (failure: ChildFailed) => void;
   /** See SupervisorOptions. */
   readonly livedWellMs?: number;
+  readonly nodeFlags?: readonly string[];
 };
 export type Network = { readonly users: Users; readonly running: () => Running; readonly stop: () => Promise<void> };
 
@@ -31,6 +32,7 @@ export async function startNetwork({
   log,
   onHopeless,
   livedWellMs,
+  nodeFlags,
 }: NetworkOptions): Promise<Network> {
   const users = decideUsers(dataDir, config.users);
   prepareDataFolder(dataDir, users);
@@ -50,6 +52,7 @@ export async function startNetwork({
       onChange: (running) => writePrivate(runtimeFile, `${JSON.stringify({ pid: process.pid, running })}\n`),
       onHopeless,
       ...(livedWellMs === undefined ? {} : { livedWellMs }),
+      ...(nodeFlags === undefined ? {} : { nodeFlags }),
     });
     try {
       await handInRegistrations(dataDir);

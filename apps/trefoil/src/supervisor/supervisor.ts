@@ -25,6 +25,8 @@ export type SupervisorOptions = {
   readonly onHopeless: (failure: ChildFailed) => void;
   /** A process that lived this long ended for a new reason: its back-off starts anew. */
   readonly livedWellMs?: number;
+  /** More arguments for the Node of every process: the proof of custody's (src/custody), and nobody else's. */
+  readonly nodeFlags?: readonly string[];
 };
 export type Running = { readonly [role in Role]?: { readonly pid: number; readonly listeners: Listeners } };
 export type Supervisor = { readonly running: () => Running; readonly stop: () => Promise<void> };
@@ -59,7 +61,7 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
       ),
     );
 
-  const spawnFor = (role: Role) => spawnChild(role, options.bootOf(role).dataDir, options.onLine);
+  const spawnFor = (role: Role) => spawnChild(role, options.bootOf(role).dataDir, options.onLine, options.nodeFlags);
 
   async function start(slot: Slot, child = spawnFor(slot.row.role)): Promise<void> {
     const { role, calls } = slot.row;
