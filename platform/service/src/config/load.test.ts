@@ -16,6 +16,7 @@ test("every key is optional: an empty file gives the defaults", () => {
     region: "EU868",
     asId: "trefoil-as",
     allowUnverifiedRegion: false,
+    appSKey: "join-ans",
   });
 });
 
@@ -64,9 +65,16 @@ test("what is printed loads again to the same configuration", () => {
   expect(loadConfig({ yamlText: printConfig(defaultConfig()) })).toEqual({ config: defaultConfig() });
 });
 
-test("every setting says what it expects and has a default that fits; its variable is its path in capitals", () => {
-  for (const { schema, key } of settings())
-    expect([key, schema.description !== undefined, schema.default !== undefined]).toEqual([key, true, true]);
+test("every setting says what it expects and has a default that fits, or may be left out; its variable is its path in capitals", () => {
+  const mayBeLeftOut = settings().flatMap(({ schema, key }) => (schema.default === undefined ? [key] : []));
+  expect(mayBeLeftOut).toEqual([
+    "network.nsId",
+    "vault.passphraseFile",
+    "vault.pkcs11.module",
+    "vault.pkcs11.tokenLabel",
+    "vault.pkcs11.pinFile",
+  ]);
+  for (const { schema, key } of settings()) expect([key, schema.description !== undefined]).toEqual([key, true]);
   expect(problems(printConfig(defaultConfig()))).toEqual([]);
   expect(settings().find(({ key }) => key === "applicationServer.mqtt.port")?.env).toBe(
     "TREFOIL_APPLICATION_SERVER_MQTT_PORT",
@@ -74,6 +82,36 @@ test("every setting says what it expects and has a default that fits; its variab
 });
 
 test("a process gets its own section and the network's", () => {
-  expect(Object.keys(configFor(defaultConfig(), "join-server"))).toEqual(["interop", "http", "network"]);
-  expect(Object.keys(configFor(defaultConfig(), "vault"))).toEqual(["network"]);
+  expect(Object.keys(configFor(defaultConfig(), "join-server"))).toEqual(["interop", "http", "limits", "network"]);
+  expect(Object.keys(configFor(defaultConfig(), "vault"))).toEqual(["engine", "processes", "pkcs11", "network"]);
+});
+
+test("settings that need each other: a token needs its module, label and PIN file; a secret never goes into the environment", () => {
+  expect(problems("vault: { engine: pkcs11, pkcs11: { module: /lib/softhsm2.so } }")).toEqual([
+    "vault.pkcs11.tokenLabel: is needed when vault.engine is pkcs11",
+    "vault.pkcs11.pinFile: is needed when vault.engine is pkcs11",
+  ]);
+  const whole = "module: /lib/m.so, tokenLabel: trefoil, pinFile: 'credential:pin'";
+  expect(
+    problems(`vault: { engine: pkcs11, pkcs11: { ${whole}, environment: { SOFTHSM2_CONF: /etc/s.conf } } }`),
+  ).toEqual([]);
+  expect(problems(`vault: { pkcs11: { environment: { TOKEN_PIN: "1234" } } }`)[0]).toMatch(/looks like a secret/);
+  expect(problems("vault: { pkcs11: { pinFile: pin.txt } }")[0]).toMatch(
+    /expected an absolute path, or credential:NAME/,
+  );
+  expect(problems("vault: { pkcs11: { environment: { 'A B': x } } }")[0]).toMatch(
+    /expected names of the module's own variables/,
+  );
+});
+
+test("a foreign Join Server is pinned by key or by CA, and its range goes upwards", () => {
+  const row = (more: string) => `networkServer: { joinServers: [{ url: "https://js.example", ${more} }] }`;
+  const range = "joinEuis: { first: '70b3d57ed0000000', last: '70b3d57ed00000ff' }";
+  expect(problems(row(`${range}, pin: "${"ab".repeat(32)}"`))).toEqual([]);
+  expect(problems(row(`${range}, ca: /etc/js.pem`))).toEqual([]);
+  expect(problems(row(range))[0]).toMatch(/joinServers\[0\]: exactly one of pin and ca/);
+  expect(problems(row(`joinEuis: { first: '70b3d57ed0000001', last: '70b3d57ed0000000' }, ca: /a`))[0]).toMatch(
+    /first is after last/,
+  );
+  expect(problems(row(`joinEuis: 7, ca: /a`))[0]).toMatch(/^networkServer.joinServers: expected a list of/);
 });

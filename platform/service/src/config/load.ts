@@ -1,6 +1,7 @@
 /** One YAML file and the environment's overrides, over the defaults. */
 import { parseDocument } from "yaml";
 import { isSection, join, type Node, type Problem, problemsOf } from "./check.ts";
+import { contradictions } from "./contradictions.ts";
 import { type Config, ConfigSchema } from "./sections.ts";
 
 export type Loaded = { readonly config: Config } | { readonly problems: readonly Problem[] };
@@ -29,7 +30,9 @@ export function loadConfig({
   const fromEnv = overrides(env);
   const problems = [...problemsOf(ConfigSchema as Node, written), ...fromEnv.problems];
   if (problems.length > 0) return { problems };
-  return { config: merge(ConfigSchema as Node, written, fromEnv.values) as Config };
+  const config = merge(ConfigSchema as Node, written, fromEnv.values) as Config;
+  const conflicts = contradictions(config);
+  return conflicts.length > 0 ? { problems: conflicts } : { config };
 }
 
 /** Every default. */
@@ -72,9 +75,8 @@ function merge(schema: Node, written: unknown, fromEnv: ReadonlyMap<string, unkn
   if (!schema.properties) return fromEnv.get(path) ?? written ?? schema.default;
   const given = isSection(written) ? written : {};
   return Object.fromEntries(
-    Object.entries(schema.properties).map(([name, inner]) => [
-      name,
-      merge(inner, given[name], fromEnv, join(path, name)),
-    ]),
+    Object.entries(schema.properties)
+      .map(([name, inner]) => [name, merge(inner, given[name], fromEnv, join(path, name))] as const)
+      .filter(([, value]) => value !== undefined),
   );
 }

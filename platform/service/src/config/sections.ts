@@ -30,6 +30,10 @@ const integer = (minimum: number, maximum: number, value: number) =>
 const oneOf = <T extends string>(value: NoInfer<T>, ...values: T[]) =>
   Type.Enum(values, { default: value, description: `one of ${values.join(", ")}` });
 
+/** May be left out: there is no default. */
+const optional = (expected: string, pattern: string) => Type.Optional(Type.String({ pattern, description: expected }));
+const file = () => optional("an absolute path, or credential:NAME", "^(/.+|credential:[A-Za-z0-9._-]+)$");
+
 const keepEvents = integer(0, 1_000_000_000, 100_000);
 
 export const regions = [
@@ -58,6 +62,7 @@ export const NetworkConfig = section({
     default: "000000",
     description: "a NetID: 6 hex digits in quotation marks",
   }),
+  nsId: optional("an NSID: 16 hex digits in quotation marks", "^[0-9a-fA-F]{16}$"),
   region: oneOf("EU868", ...regions),
   asId: Type.String({
     pattern: "^[A-Za-z0-9._-]{1,64}$",
@@ -65,6 +70,8 @@ export const NetworkConfig = section({
     description: "an AS-ID: letters, digits, and . _ -, at most 64",
   }),
   allowUnverifiedRegion: Type.Boolean({ default: false, description: "true or false" }),
+  /** How the application server gets an AppSKey: in the JoinAns, under its own KEK, or by asking the join server itself (AppSKeyReq). */
+  appSKey: oneOf("join-ans", "join-ans", "app-s-key-req"),
 });
 export const UsersConfig = section({
   mode: oneOf("auto", "auto", "one"),
@@ -76,12 +83,34 @@ const gatewayServer = {
   http: address("127.0.0.1", 9701),
   unknownGateways: oneOf("refuse", "refuse", "accept"),
 };
+/** A Join Server of another owner, found by JoinEUI (TS002 §3). Its TLS key is pinned, or its certificate's CA named. */
+const foreignJoinServer = Type.Object(
+  {
+    joinEuis: Type.Object(
+      { first: Type.String({ pattern: "^[0-9a-fA-F]{16}$" }), last: Type.String({ pattern: "^[0-9a-fA-F]{16}$" }) },
+      exact,
+    ),
+    url: Type.String({ pattern: "^https://[^\\s]+$" }),
+    /** SHA-256 of its certificate's SubjectPublicKeyInfo, hex. */
+    pin: Type.Optional(Type.String({ pattern: "^[0-9a-fA-F]{64}$" })),
+    /** A file with certificates in PEM. */
+    ca: Type.Optional(Type.String({ pattern: "^/.+$" })),
+  },
+  exact,
+);
+
 const networkServer = {
   link: address("127.0.0.1", 9712),
   http: address("127.0.0.1", 9702),
   deduplicationWindowMs: integer(0, 2_000, 200),
   rxDelay: integer(1, 15, 1),
   keepEvents,
+  joinServers: Type.Array(foreignJoinServer, {
+    maxItems: 1_000,
+    default: [],
+    description:
+      'a list of { joinEuis: { first: "<JoinEUI>", last: "<JoinEUI>" }, url: https://…, pin: "<SHA-256 of its key>" } (or ca: /path instead of pin)',
+  }),
 };
 const applicationServer = {
   link: address("127.0.0.1", 9713),
@@ -89,7 +118,34 @@ const applicationServer = {
   http: address("127.0.0.1", 9703),
   keepEvents,
 };
-const joinServer = { interop: address("127.0.0.1", 8886), http: address("127.0.0.1", 9704) };
+const joinServer = {
+  interop: address("127.0.0.1", 8886),
+  http: address("127.0.0.1", 9704),
+  /** Join- and rejoin-requests taken, each kind of asker apart; 0: no limit. */
+  limits: section({
+    devicePerMinute: integer(0, 1_000_000, 60),
+    joinEuiPerSecond: integer(0, 1_000_000, 5_000),
+    peerPerSecond: integer(0, 1_000_000, 5_000),
+  }),
+};
+const vault = {
+  engine: oneOf("software", "software", "pkcs11"),
+  /** Of the software engine, when not its own generated file. */
+  passphraseFile: file(),
+  processes: integer(1, 64, 1),
+  pkcs11: section({
+    module: optional("the absolute path of a PKCS #11 module (a shared library)", "^/.+$"),
+    tokenLabel: optional("the label of a token, at most 32 characters", "^.{1,32}$"),
+    pinFile: file(),
+    /** For the module's own variables. A PIN never goes here. */
+    environment: Type.Record(Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" }), Type.String({ maxLength: 4096 }), {
+      additionalProperties: false,
+      default: {},
+      description:
+        "names of the module's own variables and their values, such as { SOFTHSM2_CONF: /etc/softhsm2.conf }",
+    }),
+  }),
+};
 
 /** The configuration file. */
 export const ConfigSchema = section({
@@ -100,6 +156,7 @@ export const ConfigSchema = section({
   networkServer: section(networkServer),
   applicationServer: section(applicationServer),
   joinServer: section(joinServer),
+  vault: section(vault),
   users: UsersConfig,
 });
 export type Config = Static<typeof ConfigSchema>;
@@ -110,7 +167,7 @@ export const processSchemas = {
   "network-server": section({ ...networkServer, network: NetworkConfig }),
   "application-server": section({ ...applicationServer, network: NetworkConfig }),
   "join-server": section({ ...joinServer, network: NetworkConfig }),
-  vault: Type.Object({ network: Type.Optional(NetworkConfig) }),
+  vault: section({ ...vault, network: NetworkConfig }),
 } as const satisfies { readonly [role in Role]: TSchema };
 
 export type ProcessConfig<R extends Role> = Static<(typeof processSchemas)[R]>;
@@ -118,6 +175,8 @@ export type GatewayServerConfig = ProcessConfig<"gateway-server">;
 export type NetworkServerConfig = ProcessConfig<"network-server">;
 export type ApplicationServerConfig = ProcessConfig<"application-server">;
 export type JoinServerConfig = ProcessConfig<"join-server">;
+export type VaultConfig = ProcessConfig<"vault">;
+export type ForeignJoinServer = NetworkServerConfig["joinServers"][number];
 
 /** Which section of the file a process has. */
 export const sectionOf = {
@@ -125,11 +184,10 @@ export const sectionOf = {
   "network-server": "networkServer",
   "application-server": "applicationServer",
   "join-server": "joinServer",
-  vault: undefined,
-} as const satisfies { readonly [role in Role]: keyof Config | undefined };
+  vault: "vault",
+} as const satisfies { readonly [role in Role]: keyof Config };
 
 /** A process's part of the whole configuration. */
 export function configFor<R extends Role>(config: Config, role: R): ProcessConfig<R> {
-  const name = sectionOf[role];
-  return { ...(name ? config[name] : {}), network: config.network } as ProcessConfig<R>;
+  return { ...config[sectionOf[role]], network: config.network } as ProcessConfig<R>;
 }
