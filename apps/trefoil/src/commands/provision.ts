@@ -9,6 +9,7 @@ import type {
   JoinDevice,
   MacVersion,
   NetworkDevice,
+  Provision,
   Results,
   Role,
   SealedKeys,
@@ -33,8 +34,15 @@ export type NewDevice = {
     readonly fCntDown?: number;
     readonly aFCntDown?: number;
   };
+  /** Root keys that came sealed to the vault already, and who vouches for them: `keys` is empty then. */
+  readonly sealed?: SealedKeys;
+  readonly provision?: Provision;
+  /** How the keys came to this command, for the vault's exposure ledger. */
+  readonly origin?: "generated" | "typed" | "file";
   readonly usedDevNonces?: readonly number[];
   readonly lastJoinNonce?: number;
+  readonly rjCount0?: number;
+  readonly rjCount1?: number;
 };
 export type Realm = { readonly dataDir: string; readonly netId: string; readonly asId: string };
 export type RowResult = Results["results"][number];
@@ -90,21 +98,18 @@ const placements: readonly Placement[] = [
     role: "join-server",
     publicKeyPath: "/vault",
     concerns: (device) => device.abp === undefined,
-    keys: (device) => keyRoles(device.macVersion, "otaa"),
-    body: (
-      { devEui, joinEui, macVersion, usedDevNonces, lastJoinNonce },
-      sealed,
-      _session,
-      { netId, asId },
-    ): JoinDevice => ({
-      devEui,
-      joinEui: joinEui ?? noEui,
-      macVersion,
-      netId,
-      asId,
-      sealed,
-      ...optional("usedDevNonces", usedDevNonces),
-      ...optional("lastJoinNonce", lastJoinNonce),
+    keys: (device) => (device.sealed ? [] : keyRoles(device.macVersion, "otaa")),
+    body: (device, sealed): JoinDevice => ({
+      devEui: device.devEui,
+      joinEui: device.joinEui ?? noEui,
+      macVersion: device.macVersion,
+      sealed: device.sealed ?? sealed,
+      ...optional("origin", device.origin),
+      ...optional("provision", device.provision),
+      ...optional("usedDevNonces", device.usedDevNonces),
+      ...optional("lastJoinNonce", device.lastJoinNonce),
+      ...optional("rjCount0", device.rjCount0),
+      ...optional("rjCount1", device.rjCount1),
     }),
   },
 ];
@@ -156,15 +161,12 @@ async function sealFor(realm: Realm, placement: Placement, devices: readonly New
     );
   }
   using sealer = makeSealer(receiver);
-  return devices.map((device) =>
-    sealer.seal(
-      keysOf(device).map((role) => ({
-        key: device.keys.get(role) as Key,
-        joinEui: device.joinEui ?? noEui,
-        devEui: device.devEui,
-      })),
-    ),
-  );
+  return devices.map((device) => {
+    const roles = keysOf(device);
+    if (roles.length === 0) return nothingSealed;
+    const { devEui, joinEui = noEui } = device;
+    return sealer.seal(roles.map((role) => ({ key: device.keys.get(role) as Key, joinEui, devEui })));
+  });
 }
 
 const nothingSealed: SealedKeys = { version: 1, to: "", transport: "", keys: [] };
