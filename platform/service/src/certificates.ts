@@ -80,6 +80,26 @@ export async function issueCertificate(ca: Ca, role: Role, csrPem: string): Prom
   return { certificatePem: pem(certificate.toString("pem")), spki: sha256(new Uint8Array(request.publicKey.rawData)) };
 }
 
+/** As a server of another owner may have: issued by nobody but itself. Years from now. */
+export async function makeSelfSigned(
+  name: string,
+  { from = 0, to = 1 }: { readonly from?: number; readonly to?: number } = {},
+): Promise<Issued & { readonly keyPem: string }> {
+  const keys = await newKeys();
+  const at = (years: number) => new Date(Date.now() - 3_600_000 + years * 365.25 * 86_400_000);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serial(),
+    name: `CN=${name}`,
+    notBefore: at(from),
+    notAfter: at(to),
+    signingAlgorithm: algorithm,
+    keys,
+    extensions: [new x509.SubjectAlternativeNameExtension([{ type: "dns", value: "localhost" }])],
+  });
+  const certificatePem = pem(certificate.toString("pem"));
+  return { keyPem: await pkcs8(keys), certificatePem, spki: spkiOf(certificatePem) };
+}
+
 /** PKCS#8, encrypted (PBES2, AES-256-CBC): how the CA's key rests. */
 export const encryptKey = (keyPem: string, passphrase: string): string =>
   createPrivateKey(keyPem).export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase }).toString();

@@ -7,14 +7,14 @@ import { join } from "node:path";
 import type { Address, Boot, FromChild, Role } from "@trefoil/wire";
 import { pino } from "pino";
 import { Registry } from "prom-client";
-import { type Ca, issueCertificate, makeCa, makeServerKeyAndCsr } from "./certificates.ts";
+import { type Ca, issueCertificate, makeCa, makeSelfSigned, makeServerKeyAndCsr } from "./certificates.ts";
 import { defaultConfig } from "./config/load.ts";
 import { configFor, type ProcessConfig } from "./config/sections.ts";
-import type { Definition } from "./life/definition.ts";
+import type { Definition, UseVaultPipe } from "./life/definition.ts";
 import type { Failed } from "./life/failures.ts";
 import { openLog } from "./life/log.ts";
 import { prepareService, type Running } from "./life/service.ts";
-import { loadTls, type Station } from "./link/tls.ts";
+import { loadTls, type Station, type TlsMaterial } from "./link/tls.ts";
 
 export type TestNetwork = {
   readonly dir: string;
@@ -72,6 +72,13 @@ function write(folder: string, files: { readonly [name: string]: string }): void
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o600 });
 }
 
+/** The key and certificate of a server of another owner: no CA of ours issued it. `cert` may be long past, or to come. */
+export async function makeStranger(years: { readonly from?: number; readonly to?: number } = {}) {
+  const { keyPem, certificatePem, spki } = await makeSelfSigned("stranger", years);
+  const tls: TlsMaterial = { key: keyPem, cert: certificatePem, ca: certificatePem, peers: [] };
+  return { tls, spki };
+}
+
 /** Every listener on 127.0.0.1, port 0. */
 function onFreePorts<C>(config: C): C {
   const isAddress = (value: unknown) => typeof value === "object" && value !== null && "port" in value;
@@ -95,7 +102,7 @@ export type InProcess = Running & {
   readonly lines: { readonly [field: string]: unknown }[];
   /** Resolves when the server calls `ctx.fail`. */
   readonly failed: Promise<unknown>;
-  giveVaultPipe(pipe: Socket): void;
+  giveVaultPipe(pipe: Socket, instance?: number): void;
 };
 
 /** A server's definition, started in this process: no drop of rights, no IPC. */
@@ -109,7 +116,7 @@ export async function startInProcess<R extends Role, Hot extends string, Prepare
   const failed = new Promise<unknown>((resolve) => {
     fail = resolve;
   });
-  let usePipe: (pipe: Socket) => void = () => {};
+  let usePipe: UseVaultPipe = () => {};
   const prepared = await prepareService(definition);
   try {
     const running = await prepared.start(boot, {
@@ -119,7 +126,7 @@ export async function startInProcess<R extends Role, Hot extends string, Prepare
       },
       openLog: (role, level) => openLog(role, level, toLines),
     });
-    return { ...running, lines, failed, giveVaultPipe: (pipe) => usePipe(pipe) };
+    return { ...running, lines, failed, giveVaultPipe: (pipe, instance = 0) => usePipe(pipe, instance) };
   } catch (error) {
     await prepared.discard();
     throw error;

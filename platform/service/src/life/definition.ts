@@ -41,12 +41,17 @@ export type Context<R extends Role = Role, Hot extends string = string, Prepared
   listening(name: string, address: Address): void;
   /** Shown by /readyz while it returns a sentence. */
   readiness(name: string, check: Check): void;
+  /** A line of /healthz, while it returns a text: it changes nothing about whether the process is healthy. */
+  healthNote(name: string, note: Check): void;
   /** Shown by GET /status. */
   fact(name: string, value: () => string | number | boolean): void;
   /** Runs at the end, the last registered first. */
   onStop(stop: () => Promise<void> | void): void;
   /** Ends the process with exit code 1, to be started again. */
   fail(error: unknown): void;
-  /** join-server: the pipe to the vault, now and after each restart of the vault. */
-  onVaultPipe(use: (pipe: Socket) => void): void;
+  /** join-server: the pipe to each process of the vault, now and after each of its restarts. */
+  onVaultPipe(use: UseVaultPipe): void;
 };
+
+/** `instance`: which process of the vault is at the other end. */
+export type UseVaultPipe = (pipe: Socket, instance: number) => void;

@@ -7,7 +7,12 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 /** Undefined where all is well, else one sentence. */
 export type Check = () => string | undefined;
 
-export type Health = { started: boolean; readonly checks: Map<string, Check> };
+export type Health = {
+  started: boolean;
+  readonly checks: Map<string, Check>;
+  /** What /healthz says besides "ok": what somebody who looks after the machine should know. */
+  readonly notes: Map<string, () => string | undefined>;
+};
 
 export function openRegistry(): Registry {
   const registry = new Registry();
@@ -26,7 +31,7 @@ export async function listenHttp(
     if (request.method !== "GET" && request.method !== "HEAD") return answer(405, "text/plain", "GET only\n");
     switch (request.url?.split("?")[0]) {
       case "/healthz":
-        return answer(200, "text/plain", "ok\n");
+        return answer(200, "text/plain", ["ok", ...notesOf(health), ""].join("\n"));
       case "/readyz": {
         const problems = notReady(health);
         return answer(
@@ -47,6 +52,12 @@ export async function listenHttp(
   server.requestTimeout = 10_000;
   return { address: await listening(server, address), server };
 }
+
+const notesOf = ({ notes }: Health): string[] =>
+  [...notes].flatMap(([name, note]) => {
+    const text = note();
+    return text === undefined ? [] : [`${name}: ${text}`];
+  });
 
 function notReady({ started, checks }: Health): string[] {
   if (!started) return ["starting"];

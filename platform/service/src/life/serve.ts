@@ -4,7 +4,7 @@
  */
 import { Socket } from "node:net";
 import type { Boot, FromChild, Role, ToChild } from "@trefoil/wire";
-import type { Definition } from "./definition.ts";
+import type { Definition, UseVaultPipe } from "./definition.ts";
 import { failureOfStart } from "./failures.ts";
 import { becomeUser } from "./identity.ts";
 import { describeError, type Log } from "./log.ts";
@@ -55,7 +55,7 @@ export function serve<R extends Role, Hot extends string = never, Prepared = und
     process.on("message", (message: ToChild, handle: unknown) => {
       if ("boot" in message) resolve(message.boot);
       else if ("stop" in message) stop();
-      else if ("vaultPipe" in message && handle instanceof Socket) pipes.arrived(handle);
+      else if ("vaultPipe" in message && handle instanceof Socket) pipes.arrived(handle, message.instance ?? 0);
     });
   });
 
@@ -86,20 +86,20 @@ function tell(message: FromChild): Promise<void> {
   });
 }
 
-/** A pipe may arrive before the server is ready for it: the latest one waits. */
+/** A pipe may arrive before the server is ready for it: the latest one of each process of the vault waits. */
 function vaultPipes() {
-  let latest: Socket | undefined;
-  let use: ((pipe: Socket) => void) | undefined;
+  const latest = new Map<number, Socket>();
+  let use: UseVaultPipe | undefined;
   return {
-    arrived: (pipe: Socket) => {
-      if (use) return use(pipe);
-      latest?.destroy();
-      latest = pipe;
+    arrived: (pipe: Socket, instance: number) => {
+      if (use) return use(pipe, instance);
+      latest.get(instance)?.destroy();
+      latest.set(instance, pipe);
     },
-    onArrival: (callback: (pipe: Socket) => void) => {
+    onArrival: (callback: UseVaultPipe) => {
       use = callback;
-      if (latest) callback(latest);
-      latest = undefined;
+      for (const [instance, pipe] of latest) callback(pipe, instance);
+      latest.clear();
     },
   };
 }

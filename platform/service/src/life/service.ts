@@ -1,6 +1,5 @@
 /** A server's life without the process around it: prepared with all rights, started with its own, stopped in reverse order. */
 import { rmSync } from "node:fs";
-import type { Socket } from "node:net";
 import { join } from "node:path";
 import { Fault, type PreparedStore, prepareStore } from "@trefoil/store";
 import type { Address, Boot, Role } from "@trefoil/wire";
@@ -8,14 +7,14 @@ import { type Node, problemsOf } from "../config/check.ts";
 import { type ProcessConfig, processSchemas } from "../config/sections.ts";
 import { loadTls, type TlsMaterial } from "../link/tls.ts";
 import { createAdmin, listenAdmin, warmUpAdmin } from "./admin.ts";
-import type { Definition } from "./definition.ts";
+import type { Definition, UseVaultPipe } from "./definition.ts";
 import { type Health, listenHttp, openRegistry } from "./http.ts";
 import { type Log, openLog } from "./log.ts";
 
 /** What the surroundings give: a real process, or a test. */
 export type Surroundings = {
   readonly fail: (error: unknown) => void;
-  readonly onVaultPipe: (use: (pipe: Socket) => void) => void;
+  readonly onVaultPipe: (use: UseVaultPipe) => void;
   readonly openLog?: (role: Role, level: Boot["boot"]["logLevel"]) => Log;
 };
 export type Running = {
@@ -56,7 +55,7 @@ async function start<R extends Role, Hot extends string, Prepared>(
   const stops: (() => Promise<void> | void)[] = [];
   const listeners: { [name: string]: Address } = {};
   const facts = new Map<string, () => string | number | boolean>();
-  const health: Health = { started: false, checks: new Map() };
+  const health: Health = { started: false, checks: new Map(), notes: new Map() };
   const log = (surroundings.openLog ?? openLog)(role, boot.logLevel);
   const stop = () => stopAll(stops, log);
   try {
@@ -112,6 +111,7 @@ async function start<R extends Role, Hot extends string, Prepared>(
         listeners[name] = address;
       },
       readiness: (name, check) => void health.checks.set(name, check),
+      healthNote: (name, note) => void health.notes.set(name, note),
       fact: (name, value) => void facts.set(name, value),
       onStop: (more) => void stops.push(more),
       fail: surroundings.fail,

@@ -1,8 +1,9 @@
 import { request } from "node:https";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { issueCertificate, makeServerKeyAndCsr } from "../certificates.ts";
-import { makeTestNetwork, type TestNetwork } from "../testing.ts";
-import { connectHttps, type HttpsListenOptions, type HttpsRequest, listenHttps } from "./https.ts";
+import { makeStranger, makeTestNetwork, type TestNetwork } from "../testing.ts";
+import { connectHttps, connectPinned } from "./https.ts";
+import { type HttpsListenOptions, type HttpsRequest, listenHttps } from "./https-listen.ts";
 import { type Station, serverTls } from "./tls.ts";
 
 let network: TestNetwork;
@@ -110,6 +111,97 @@ test("after a restart of the server the client's kept connections do not fail a 
   await first.close();
   await listen({ address: first.address });
   expect((await post("/", 2)).body).toEqual({ got: 2 });
+});
+
+const heardBy = async (callers: ReadonlyMap<string, string>, options: object = {}) => {
+  const station = network.station("join-server");
+  const refused: unknown[] = [];
+  const listener = await listenHttps<string>(station, {
+    address: { host: "127.0.0.1", port: 0 },
+    callerOf: (fingerprint) => callers.get(fingerprint),
+    handler: async ({ peer }) => ({ status: 200, body: { peer } }),
+    onRefused: (reason, fingerprint) => refused.push([reason, fingerprint]),
+    ...options,
+  });
+  toClose.push(listener);
+  const own = network.pins["join-server"] as string;
+  const from = (tls: Station["tls"]) => {
+    const it = connectPinned({ tls }, { address: listener.address, fingerprint: own, name: "the join server" });
+    toClose.push(it);
+    return (body: unknown = {}) =>
+      it.post("/", body).then(
+        ({ body }) => (body as { peer: string }).peer ?? body,
+        ({ code }) => code,
+      );
+  };
+  return { from, refused };
+};
+
+test("a key is enough, whoever issued its certificate; a key that nobody named is closed before a request is read", async () => {
+  const [known, unknown] = await Promise.all([makeStranger(), makeStranger()]);
+  const { from, refused } = await heardBy(new Map([[known.spki, "network A"]]));
+  expect(await from(known.tls)()).toBe("network A");
+  expect(await from(unknown.tls)()).toBe("https/down");
+  // A certificate of the own CA is nothing special.
+  expect(await from(network.station("network-server").tls)()).toBe("https/down");
+  expect(refused).toEqual([
+    ["link/not-pinned", unknown.spki],
+    ["link/not-pinned", network.pins["network-server"]],
+  ]);
+});
+
+test.each([
+  ["expired", { from: -2, to: -1 }],
+  ["not valid yet", { from: 1, to: 2 }],
+])("a certificate that is %s does not count, although its key does", async (_, years) => {
+  const stranger = await makeStranger(years);
+  const { from, refused } = await heardBy(new Map([[stranger.spki, "network A"]]));
+  expect(await from(stranger.tls)()).toBe("https/down");
+  expect(refused).toEqual([["link/not-valid-now", stranger.spki]]);
+});
+
+test("who may call changes at run time, also on connections that are open", async () => {
+  const stranger = await makeStranger();
+  const callers = new Map<string, string>();
+  const { from } = await heardBy(callers);
+  const ask = from(stranger.tls);
+  expect(await ask()).toBe("https/down");
+  callers.set(stranger.spki, "network A");
+  expect(await ask()).toBe("network A");
+  callers.set(stranger.spki, "network B");
+  expect(await ask()).toBe("network B");
+  callers.delete(stranger.spki);
+  expect(await ask()).toBe("https/down");
+});
+
+test("without a certificate nobody is heard, whomever the listener would take", async () => {
+  const { from, refused } = await heardBy(new Map([["", "nobody"]]));
+  const { ca, peers } = network.station("network-server").tls;
+  const none = { ca, peers } as unknown as Station["tls"];
+  expect(await from(none)()).toBe("https/down");
+  expect(refused).toEqual([["link/not-pinned", undefined]]);
+});
+
+test("too large a body is the protocol's to answer; an answer without a body is only a status", async () => {
+  const stranger = await makeStranger();
+  const tooLarge = async (peer: string) => ({ status: 413, body: { peer: `${peer} said too much` } });
+  const { from } = await heardBy(new Map([[stranger.spki, "A"]]), { bodyLimit: 100, tooLarge });
+  expect(await from(stranger.tls)("x".repeat(200))).toBe("A said too much");
+  const silent = await listen({ handler: async () => ({ status: 204 }) });
+  expect(await client(silent).post("/", 1)).toEqual({ status: 204 });
+});
+
+test("a pinned client says nothing to a server with another key", async () => {
+  const before = seen.length;
+  const listener = await listen();
+  const wrong = connectPinned(network.station("network-server"), {
+    address: listener.address,
+    fingerprint: "00".repeat(32),
+    name: "network A",
+  });
+  toClose.push(wrong);
+  expect(await codeOf(wrong.post("/", {}))).toBe("link/not-pinned");
+  expect(seen.length).toBe(before);
 });
 
 test("without a certificate there is no HTTP at all", async () => {

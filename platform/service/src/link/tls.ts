@@ -98,25 +98,45 @@ export const peerOfSocket = (socket: TLSSocket, peers: readonly Peer[]): Peer | 
 
 const tls13 = { minVersion: "TLSv1.3", maxVersion: "TLSv1.3" } as const;
 
-/** For a server: TLS 1.3 only, and callers show a certificate of the CA. */
-export const serverTls = ({ key, cert, ca }: TlsMaterial) =>
-  ({ key, cert, ca, ...tls13, requestCert: true, rejectUnauthorized: true, handshakeTimeout: 10_000 }) as const;
+/** When a certificate counts, in milliseconds since the Unix epoch. */
+export type Validity = { readonly notBefore: number; readonly notAfter: number };
+export const validityOf = ({ validFromDate, validToDate }: X509Certificate): Validity => ({
+  notBefore: validFromDate.getTime(),
+  notAfter: validToDate.getTime(),
+});
+
+/**
+ * For a server: TLS 1.3 only, and callers show a certificate of the CA. Otherwise (`ofCa` false) of whatever CA: then none is named
+ * in the handshake, as some callers would keep theirs to themselves, and the listener itself must see whose key it is.
+ */
+export const serverTls = ({ key, cert, ca }: TlsMaterial, ofCa = true) =>
+  ({
+    key,
+    cert,
+    ca: ofCa ? ca : [],
+    ...tls13,
+    requestCert: true,
+    rejectUnauthorized: ofCa,
+    handshakeTimeout: 10_000,
+  }) as const;
 
 const contexts = new WeakMap<TlsMaterial, SecureContext>();
 
-/**
- * For a caller who expects `role`: TLS 1.3 only; names do not matter, the pinned key does. A ready-made context,
- * because https.Agent would write the key into the names of its connections.
- */
+/** Own key and certificate, ready-made: https.Agent would write the key into the names of its connections. */
+export function clientContext(material: TlsMaterial): SecureContext {
+  const { key, cert, ca } = material;
+  const context = contexts.get(material) ?? createSecureContext({ key, cert, ca, ...tls13 });
+  contexts.set(material, context);
+  return context;
+}
+
+/** For a caller who expects `role`: TLS 1.3 only; names do not matter, the pinned key does. */
 export function clientTls(material: TlsMaterial, role: Role) {
-  const { key, cert, ca, peers } = material;
-  const secureContext = contexts.get(material) ?? createSecureContext({ key, cert, ca, ...tls13 });
-  contexts.set(material, secureContext);
   return {
-    secureContext,
+    secureContext: clientContext(material),
     rejectUnauthorized: true,
     servername: "localhost",
-    checkServerIdentity: expectRole(role, peers),
+    checkServerIdentity: expectRole(role, material.peers),
   };
 }
 
