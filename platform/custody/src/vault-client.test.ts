@@ -26,9 +26,9 @@ const code = (promise: Promise<unknown>) =>
 
 it("many requests are under way at once, and answers may come in any order", async () => {
   const { client, end } = setUp();
-  const [first, second] = [client.info({}), client.keks({})];
+  const [first, second] = [client.info({}), client.statements({})];
   await turns(() => end.requests.length === 2);
-  expect(end.requests.map(({ method }) => method)).toEqual(["info", "keks"]);
+  expect(end.requests.map(({ method }) => method)).toEqual(["info", "statements"]);
   end.say({ id: end.requests[1]?.id, answer: [] });
   await expect(second).resolves.toEqual([]);
   end.say({ id: end.requests[0]?.id, answer: { engine: "software" } });

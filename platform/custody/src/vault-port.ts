@@ -93,8 +93,12 @@ export type Exported =
 export type VaultMethods = {
   readonly info: { readonly body: Record<string, never>; readonly answer: VaultInfo };
   readonly status: { readonly body: Record<string, never>; readonly answer: VaultStatus };
-  /** All that stand. The join server takes peers and assignments from here, never from a file of its own. */
-  readonly statements: { readonly body: Record<string, never>; readonly answer: readonly SignedStatement[] };
+  /**
+   * All that stand, in the order in which they were admitted. The join server takes peers and assignments from here, never from a file of
+   * its own. An answer has at most some 2 MB of them: `after` is the signature of the last one had, until an answer is empty (a
+   * VaultPool does so by itself).
+   */
+  readonly statements: { readonly body: { readonly after?: string }; readonly answer: readonly SignedStatement[] };
   /** Instance 0 alone: the others read what it keeps. */
   readonly admit: { readonly body: SignedStatement; readonly answer: Admitted };
   readonly importRootKeys: { readonly body: readonly ImportRootKeys[]; readonly answer: readonly Imported[] };
