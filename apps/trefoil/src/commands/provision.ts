@@ -15,10 +15,12 @@ import type {
   SealedKeys,
 } from "@trefoil/wire";
 import { AdminError, call } from "../admin/client.ts";
-import { readRecord } from "../init/record.ts";
+import { readRecord } from "../owner/record.ts";
+import { type Deployment, rolesOf } from "../supervisor/processes.ts";
 
 export type DeviceKeys = ReadonlyMap<KeyRole, Key>;
 export type NewDevice = {
+  /** Empty with a Join Server alone. */
   readonly applicationId: string;
   readonly deviceId: string;
   readonly devEui: string;
@@ -34,6 +36,8 @@ export type NewDevice = {
     readonly fCntDown?: number;
     readonly aFCntDown?: number;
   };
+  /** Its root keys are derived in the vault, from the master key of its JoinEUI: there is nothing to tell the join-server. */
+  readonly derived?: true;
   /** Root keys that came sealed to the vault already, and who vouches for them: `keys` is empty then. */
   readonly sealed?: SealedKeys;
   readonly provision?: Provision;
@@ -44,7 +48,13 @@ export type NewDevice = {
   readonly rjCount0?: number;
   readonly rjCount1?: number;
 };
-export type Realm = { readonly dataDir: string; readonly netId: string; readonly asId: string };
+export type Realm = {
+  readonly dataDir: string;
+  readonly netId: string;
+  readonly asId: string;
+  /** Absent: a whole network. A Join Server alone knows no applications and no sessions. */
+  readonly deployment?: Deployment;
+};
 export type RowResult = Results["results"][number];
 
 /** Which keys a device of this version and activation has (TS001). */
@@ -97,7 +107,7 @@ const placements: readonly Placement[] = [
     // The last one: from its answer on the device can join.
     role: "join-server",
     publicKeyPath: "/vault",
-    concerns: (device) => device.abp === undefined,
+    concerns: (device) => device.abp === undefined && !device.derived,
     keys: (device) => (device.sealed ? [] : keyRoles(device.macVersion, "otaa")),
     body: (device, sealed): JoinDevice => ({
       devEui: device.devEui,
@@ -121,10 +131,12 @@ const placements: readonly Placement[] = [
 export async function createDevices(realm: Realm, devices: readonly NewDevice[]): Promise<readonly RowResult[]> {
   const results: RowResult[] = devices.map(() => ({ ok: true }));
   const sessionKeyIds = devices.map(() => randomBytes(16).toString("hex"));
+  const servers: readonly Role[] = rolesOf[realm.deployment ?? "network"];
+  const places = placements.filter(({ role }) => servers.includes(role));
   // All is sealed before anything is asked: a receiver that is not the pinned one leaves no server changed.
-  const sealed = await Promise.all(placements.map((placement) => sealFor(realm, placement, devices)));
+  const sealed = await Promise.all(places.map((placement) => sealFor(realm, placement, devices)));
   const asked: Role[] = [];
-  for (const [at, placement] of placements.entries()) {
+  for (const [at, placement] of places.entries()) {
     const indices = devices.flatMap((device, i) => (results[i]?.ok && placement.concerns(device) ? [i] : []));
     if (indices.length === 0) continue;
     const bodies = indices.map((i) =>

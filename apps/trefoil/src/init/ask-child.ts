@@ -5,8 +5,13 @@ import { UserError } from "../commands/output.ts";
 import { nodeFlags } from "../supervisor/node-flags.ts";
 
 /** `dataDir` is the only folder that the program may write to. */
-export async function askChild<Answer>(program: string, dataDir: string, order: object): Promise<Answer> {
-  const child = spawn(process.execPath, [...nodeFlags(dataDir), program], {
+export async function askChild<Answer>(
+  program: string,
+  dataDir: string,
+  order: object,
+  moreFlags: readonly string[] = [],
+): Promise<Answer> {
+  const child = spawn(process.execPath, [...nodeFlags(dataDir), ...moreFlags, program], {
     cwd: "/",
     env: { TZ: "UTC" },
     // Ctrl-C in the terminal is for the command: it must not cut a key off in the middle.

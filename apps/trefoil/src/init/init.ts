@@ -2,34 +2,83 @@
  * `trefoil init`: a realm is born. The owner's key and the private CA are made here; each server's own keys are made by a
  * process running as that server's user; the owner signs what binds the servers together. Order:
  *
- *   owner and CA → vault (pins the owner) → each server's identity (KEKs sealed to the vault) → certificates, peers, registrations
+ *   owner and CA → vault (pins the owner) → each server's identity (KEKs sealed to the vault) → certificates, peers, statements
  *
  * `owner/realm.json` is written last: an interrupted initialisation starts anew, unless a server has already used what was made.
  */
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { fingerprintOf, parseOwnerPublicKey, signRegistration } from "@trefoil/custody";
+import { fingerprintOf, networkText, parseOwnerPublicKey } from "@trefoil/custody";
 import type { Config } from "@trefoil/service";
 import { type Issued, issueCertificate } from "@trefoil/service/certificates";
-import { mayCall, type Registration, type Role, roles, type VaultInfo } from "@trefoil/wire";
+import { mayCall, type Role, type SealedKeys, type VaultInfo } from "@trefoil/wire";
 import { UserError } from "../commands/output.ts";
+import { makeOwner, type Owner } from "../owner/owner.ts";
+import { networkOf, realmFormat, writeRecord } from "../owner/record.ts";
+import { keepStatement, type Saying } from "../owner/statements.ts";
 import { folderOf, writePrivate } from "../supervisor/data-folder.ts";
 import { initOf } from "../supervisor/node-flags.ts";
+import { type Deployment, rolesOf } from "../supervisor/processes.ts";
 import type { Users } from "../supervisor/users.ts";
+import { vaultFlags, vaultSettings } from "../supervisor/vault-flags.ts";
 import { askChild } from "./ask-child.ts";
-import { makeOwner, type Owner } from "./owner.ts";
-import { writeRecord } from "./record.ts";
-import { keepRegistration } from "./registrations.ts";
 import type { IdentityMade, IdentityOrder } from "./server-identity.ts";
 
-export type InitOptions = { readonly config: Config; readonly dataDir: string; readonly users: Users };
+export type InitOptions = {
+  readonly config: Config;
+  readonly dataDir: string;
+  readonly users: Users;
+  readonly deployment: Deployment;
+};
 /** Fingerprints for people to write down. */
 export type InitMade = { readonly owner: string; readonly vault: string };
 
 const serverIdentity = fileURLToPath(new URL("./server-identity.ts", import.meta.url));
+
+export async function initialise({ config, dataDir, users, deployment }: InitOptions): Promise<InitMade> {
+  const roles: readonly Role[] = rolesOf[deployment];
+  clearUnfinished(dataDir, roles);
+  const owner = await makeOwner(dataDir);
+  const vault = await makeVault(config, dataDir, users, owner);
+  const servers = roles.filter((role) => role !== "vault");
+  const made = new Map<Role, Issued>();
+  const keks = new Map<Role, SealedKeys>();
+  const receivers = new Map<Role, string>([["join-server", vault.fingerprint]]);
+  await Promise.all(
+    servers.map(async (role) => {
+      const { label } = receiving(config)[role] ?? {};
+      const order: IdentityOrder = {
+        role,
+        dataDir: folderOf(dataDir, role),
+        ...identityOf(role, users),
+        ...(label === undefined ? {} : { kek: { label, vaultPublicKey: vault.publicKey } }),
+      };
+      const { csr, receiver } = await askChild<IdentityMade>(serverIdentity, order.dataDir, order);
+      made.set(role, await issueCertificate(owner.ca, role, csr));
+      if (!receiver) return;
+      keks.set(role, receiver.sealedKek);
+      receivers.set(role, receiver.fingerprint);
+    }),
+  );
+  for (const role of servers) writeTrust(dataDir, role, made, owner, config, users);
+  if (deployment === "network")
+    for (const saying of firstStatements(config, made, keks)) keepStatement(dataDir, owner, vault.fingerprint, saying);
+  const ownerKey = parseOwnerPublicKey(owner.publicKey);
+  const fingerprints = { owner: ownerKey ? fingerprintOf(ownerKey) : "", vault: vault.fingerprint };
+  writeRecord(dataDir, {
+    format: realmFormat,
+    deployment,
+    owner: fingerprints.owner,
+    receivers: Object.fromEntries(receivers),
+    vault: { publicKey: vault.publicKey, auditKey: vault.auditKey },
+    ...(deployment === "network" ? { network: networkOf(config.network), asId: config.network.asId } : {}),
+  });
+  return fingerprints;
+}
+
 /** What an interrupted initialisation left is removed; what a server has begun to use never is. */
-function clearUnfinished(dataDir: string): void {
+function clearUnfinished(dataDir: string, roles: readonly Role[]): void {
   const used = roles.find((role) => existsSync(join(folderOf(dataDir, role), "store.sqlite")));
   if (used) {
     throw new UserError(
@@ -42,63 +91,52 @@ function clearUnfinished(dataDir: string): void {
   }
 }
 
-export async function initialise({ config, dataDir, users }: InitOptions): Promise<InitMade> {
-  clearUnfinished(dataDir);
-  const owner = await makeOwner(dataDir);
-  const identityOf = (role: Role) => (users.are === "separate" ? { identity: users.of[role] } : {});
-  const vault = await askChild<VaultInfo>(initOf("vault"), folderOf(dataDir, "vault"), {
+const identityOf = (role: Role, users: Users) => (users.are === "separate" ? { identity: users.of[role] } : {});
+
+const makeVault = (config: Config, dataDir: string, users: Users, owner: Owner): Promise<VaultInfo> => {
+  const { processes: _, ...settings } = vaultSettings(config.vault);
+  const order = {
+    ...settings,
     dataDir: folderOf(dataDir, "vault"),
-    ...identityOf("vault"),
+    ...identityOf("vault", users),
     ownerPublicKey: owner.publicKey,
-  });
-
-  const servers = roles.filter((role) => role !== "vault");
-  const made = new Map<Role, Issued>();
-  const receivers = new Map<Role, string>([["join-server", vault.fingerprint]]);
-  await Promise.all(
-    servers.map(async (role) => {
-      const binding = kekBindings(config)[role];
-      const order: IdentityOrder = {
-        role,
-        dataDir: folderOf(dataDir, role),
-        ...identityOf(role),
-        ...(binding ? { kek: { label: binding.label, vaultPublicKey: vault.publicKey } } : {}),
-      };
-      const { csr, receiver } = await askChild<IdentityMade>(serverIdentity, order.dataDir, order);
-      made.set(role, await issueCertificate(owner.ca, role, csr));
-      if (!binding || !receiver) return;
-      receivers.set(role, receiver.fingerprint);
-      const registration: Registration = {
-        ...binding,
-        version: 1,
-        kind: "kek",
-        kek: receiver.sealedKek,
-        issuedAt: Date.now(),
-      };
-      keepRegistration(dataDir, role, signRegistration(owner.key, registration));
-    }),
-  );
-  for (const role of servers) writeTrust(dataDir, role, made, owner, config, users);
-  const ownerKey = parseOwnerPublicKey(owner.publicKey);
-  const fingerprints = { owner: ownerKey ? fingerprintOf(ownerKey) : "", vault: vault.fingerprint };
-  const { netId, asId } = config.network;
-  writeRecord(dataDir, {
-    owner: fingerprints.owner,
-    receivers: Object.fromEntries(receivers),
-    netId: netId.toLowerCase(),
-    asId,
-  });
-  return fingerprints;
-}
-
-/** Which servers receive session keys, and to what their KEK is bound: the network to its NetID, the application server to its AS-ID. */
-function kekBindings({ network }: Config): {
-  readonly [role in Role]?: Pick<Registration, "label" | "netId" | "asId">;
-} {
-  return {
-    "network-server": { label: `ns/${network.netId.toLowerCase()}`, netId: network.netId.toLowerCase() },
-    "application-server": { label: `as/${network.asId}`, asId: network.asId },
   };
+  return askChild<VaultInfo>(initOf("vault"), order.dataDir, order, vaultFlags(config.vault));
+};
+
+/** Which servers receive session keys, and for whom: the network server for its network, the application server for its AS-ID. */
+const receiving = ({ network }: Config): { readonly [role in Role]?: Receiving } => ({
+  "network-server": { label: `ns/${networkText(networkOf(network))}`, is: { network: networkOf(network) } },
+  "application-server": { label: `as/${network.asId}`, is: { asId: network.asId } },
+});
+type Receiving = { readonly label: string; readonly is: Pick<Extract<Saying, { kind: "kek" }>, "network" | "asId"> };
+
+/** So an ordinary device needs no signature: the realm's own servers are peers with a KEK, and every JoinEUI is theirs until the owner says otherwise. */
+function firstStatements(
+  config: Config,
+  made: ReadonlyMap<Role, Issued>,
+  keks: ReadonlyMap<Role, SealedKeys>,
+): readonly Saying[] {
+  const rows = Object.entries(receiving(config)) as [Role, Receiving][];
+  const { appSKey } = config.network;
+  return [
+    ...rows.map(([role, { label, is }]): Saying => ({ kind: "kek", label, ...is, kek: keks.get(role) as SealedKeys })),
+    ...rows.map(
+      ([role, { is }]): Saying => ({
+        kind: "peer",
+        name: role,
+        certificate: (made.get(role) as Issued).spki,
+        ...is,
+        ...(is.network ? { appSKey } : {}),
+      }),
+    ),
+    {
+      kind: "assignment",
+      joinEuis: { first: "0".repeat(16), last: "f".repeat(16) },
+      network: networkOf(config.network),
+      asId: config.network.asId,
+    },
+  ];
 }
 
 /** A server's certificate, the CA, and the keys of those it may talk to (in either direction), written into its folder. */
@@ -124,7 +162,7 @@ function writeTrust(
 /** An entry of peers.json: the pinned key, and for whom the peer may speak. */
 type PeerEntry = { readonly spki: string; readonly netId?: string; readonly asId?: string };
 
-/** The join-server lets a network server speak for its own NetID only. */
+/** Whom a peer may speak for, as its caller or callee wants to see it. What the join-server believes comes from the vault instead. */
 const peerEntry = (role: Role, spki: string, { network }: Config): PeerEntry =>
   role === "network-server"
     ? { spki, netId: network.netId }

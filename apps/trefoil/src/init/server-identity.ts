@@ -52,6 +52,8 @@ function makeReceiver({
   const sealingKey = encodeSealingKey(privateKey);
   write("sealing.key", sealingKey);
   sealingKey.fill(0);
+  // The one that it seals its next KEKs to (POST /kek), whatever the join-server says its vault is.
+  write("vault.pub", `${vaultPublicKey}\n`);
   const { kek, sealed } = makeKekSealedTo(vault, label);
   const file = encodeKekFile(kek);
   write("kek.key", file);

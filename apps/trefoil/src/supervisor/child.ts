@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
-import type { Address, Boot, FromChild, Role } from "@trefoil/wire";
+import type { Address, Boot, FromChild, Role, ToChild } from "@trefoil/wire";
 import { mainOf, nodeFlags } from "./node-flags.ts";
 
 export type Listeners = { readonly [name: string]: Address };
@@ -33,8 +33,8 @@ export type Child = {
   /** Tells it what to be, once it has loaded. Resolves when it listens, rejects with `ChildFailed`. */
   boot(boot: Boot["boot"]): Promise<Listeners>;
   readonly exited: Promise<Exit>;
-  /** Hands over a new pipe to the vault. */
-  giveVaultPipe(pipe: Socket): void;
+  /** Hands over a new pipe to a process of the vault. */
+  giveVaultPipe(pipe: Socket, instance: number): void;
   /** Asks it to end; after `graceMs` it is killed. */
   stop(graceMs: number): Promise<Exit>;
 };
@@ -42,24 +42,18 @@ export type Child = {
 /** Environment variables that a server sees: never the supervisor's own, which may hold anything. */
 const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin", NODE_ENV: "production", TZ: "UTC" };
 
-/**
- * Spawns a process, which loads its code and waits to be booted. `onLine` gets each line of its standard output and error.
- * `extraFlags` go to its Node: the proof of custody's, which nothing but that proof gives.
- */
-export function spawnChild(
-  role: Role,
-  dataDir: string,
-  onLine: (role: Role, line: string, isError: boolean) => void,
-  extraFlags: readonly string[] = [],
-): Child {
-  const process_ = spawn(process.execPath, [...nodeFlags(dataDir), ...extraFlags, mainOf(role)], {
+type OnLine = (line: string, isError: boolean) => void;
+
+/** Spawns a process, which loads its code and waits to be booted. `onLine` gets each line of its standard output and error. */
+export function spawnChild(role: Role, dataDir: string, onLine: OnLine, moreFlags: readonly string[]): Child {
+  const process_ = spawn(process.execPath, [...nodeFlags(dataDir), ...moreFlags, mainOf(role)], {
     cwd: "/",
     env: environment,
     // A group of its own: Ctrl-C in the terminal reaches the supervisor alone, which then stops all in order.
     detached: true,
     stdio: ["ignore", "pipe", "pipe", "ipc", ...(role === "vault" ? (["pipe"] as const) : [])],
   });
-  readLines(process_, role, onLine);
+  readLines(process_, onLine);
 
   const exited = new Promise<Exit>((resolve) => {
     process_.once("exit", (code, signal) => resolve({ code, signal }));
@@ -95,7 +89,8 @@ export function spawnChild(
       return ready;
     },
     exited,
-    giveVaultPipe: (pipe) => process_.send({ vaultPipe: true }, pipe, {}, ignoreSendError),
+    giveVaultPipe: (pipe, instance) =>
+      process_.send({ vaultPipe: true, instance } satisfies ToChild, pipe, {}, ignoreSendError),
     stop: async (graceMs) => {
       if (process_.exitCode === null && process_.signalCode === null) process_.send({ stop: true }, ignoreSendError);
       const timer = setTimeout(() => process_.kill("SIGKILL"), graceMs);
@@ -109,14 +104,14 @@ export function spawnChild(
 /** A message to a process that has just died is lost; its exit is what counts. */
 function ignoreSendError() {}
 
-function readLines(child: ChildProcess, role: Role, onLine: (role: Role, line: string, isError: boolean) => void) {
+function readLines(child: ChildProcess, onLine: OnLine) {
   for (const [stream, isError] of [
     [child.stdout, false],
     [child.stderr, true],
   ] as const) {
     if (stream)
       createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on("line", (line) =>
-        onLine(role, line, isError),
+        onLine(line, isError),
       );
   }
 }

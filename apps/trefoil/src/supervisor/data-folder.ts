@@ -19,15 +19,16 @@ import {
 } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { type Role, roles } from "@trefoil/wire";
+import type { Role } from "@trefoil/wire";
 import { UserError } from "../commands/output.ts";
+import { type Deployment, rolesOf } from "./processes.ts";
 import type { Users } from "./users.ts";
 
 /** Raised when something in the folder changes that an older Trefoil would not understand. */
-export const dataFormat = 1;
+export const dataFormat = 2;
 
 /** Makes the folder and the servers' folders, or checks that they are of this version and not somebody else's. */
-export function prepareDataFolder(dataDir: string, users: Users): void {
+export function prepareDataFolder(dataDir: string, users: Users, deployment: Deployment = "network"): void {
   const versionFile = join(dataDir, "VERSION");
   if (!existsSync(versionFile)) {
     if (existsSync(dataDir) && readdirSync(dataDir).length > 0) {
@@ -37,29 +38,41 @@ export function prepareDataFolder(dataDir: string, users: Users): void {
       );
     }
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    writeFileSync(versionFile, `${JSON.stringify({ format: dataFormat })}\n`, { mode: 0o600 });
+    writeFileSync(versionFile, `${JSON.stringify({ format: dataFormat, deployment })}\n`, { mode: 0o600 });
   }
-  checkVersion(versionFile);
+  checkVersion(versionFile, deployment);
   chmodSync(dataDir, users.are === "separate" ? 0o711 : 0o700);
   mkdirSync(join(dataDir, "owner"), { recursive: true, mode: 0o700 });
-  for (const role of roles) ownFolder(join(dataDir, role), users.are === "separate" ? users.of[role] : undefined);
+  for (const role of rolesOf[deployment])
+    ownFolder(join(dataDir, role), users.are === "separate" ? users.of[role] : undefined);
 }
 
-function checkVersion(versionFile: string): void {
-  const found = readFormat(versionFile);
-  if (found === dataFormat) return;
-  throw new UserError(
-    "data/other-version",
-    found === undefined
-      ? `${versionFile} cannot be read as a version: nothing was changed`
-      : `the data folder has format ${found}, this Trefoil knows format ${dataFormat}: nothing was changed; use the Trefoil that made it`,
-  );
+function checkVersion(versionFile: string, deployment: Deployment): void {
+  const found = readVersion(versionFile);
+  if (found === undefined)
+    throw new UserError("data/other-version", `${versionFile} cannot be read as a version: nothing was changed`);
+  if (found.format !== dataFormat) {
+    throw new UserError(
+      "data/other-version",
+      found.format < dataFormat
+        ? `the data folder was made by an earlier development version of Trefoil (format ${found.format}), which cannot be carried over: begin a new one with --data; nothing was changed`
+        : `the data folder has format ${found.format}, this Trefoil knows format ${dataFormat}: nothing was changed; use the Trefoil that made it`,
+    );
+  }
+  if (found.deployment !== deployment) {
+    throw new UserError(
+      "data/other-deployment",
+      found.deployment === "join-server"
+        ? "this data folder is of a Join Server alone: start it with trefoil join-server"
+        : "this data folder is of a whole network, which has its own Join Server: start it with npm start, or choose another folder with --data",
+    );
+  }
 }
 
-function readFormat(versionFile: string): number | undefined {
+function readVersion(versionFile: string): { readonly format: number; readonly deployment?: string } | undefined {
   try {
-    const format = (JSON.parse(readFileSync(versionFile, "utf8")) as { format?: unknown }).format;
-    return typeof format === "number" ? format : undefined;
+    const version = JSON.parse(readFileSync(versionFile, "utf8")) as { format: number; deployment?: string };
+    return typeof version.format === "number" ? version : undefined;
   } catch {
     return undefined;
   }

@@ -1,9 +1,9 @@
 /** Where the servers' log lines go: as they are, or made readable on a terminal. */
 import type { Writable } from "node:stream";
-import type { Role } from "@trefoil/wire";
 import pretty from "pino-pretty";
+import type { ProcessName } from "./processes.ts";
 
-export type LogSink = (role: Role | "trefoil", line: string, isError: boolean) => void;
+export type LogSink = (process: ProcessName | "trefoil", line: string, isError: boolean) => void;
 
 /** `auto` is pretty on a terminal and JSON elsewhere. Lines that are no JSON (a crash of Node itself) pass unchanged. */
 export function logSink(

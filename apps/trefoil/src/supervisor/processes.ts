@@ -13,7 +13,7 @@ export type ProcessRow = {
 export const processes: readonly ProcessRow[] = [
   { role: "vault", calls: [] },
   { role: "join-server", calls: [] },
-  { role: "application-server", calls: [] },
+  { role: "application-server", calls: [{ role: "join-server", listener: "interop" }] },
   {
     role: "network-server",
     calls: [
@@ -23,3 +23,26 @@ export const processes: readonly ProcessRow[] = [
   },
   { role: "gateway-server", calls: [{ role: "network-server", listener: "link" }] },
 ];
+
+/** What a data folder is for: a whole network, or a Join Server alone, beside a network of somebody else. */
+export type Deployment = "network" | "join-server";
+export const rolesOf = {
+  network: processes.map(({ role }) => role),
+  "join-server": ["vault", "join-server"],
+} as const satisfies { readonly [deployment in Deployment]: readonly Role[] };
+
+/** A process among those that run: its role, and for the second process of the vault and those after it its number. */
+export type ProcessName = Role | `vault-${number}`;
+export type ProcessToRun = ProcessRow & { readonly name: ProcessName; readonly instance: number };
+
+/** The processes of a deployment in start order, the vault as often as configured. */
+export const processesOf = (deployment: Deployment, vaults: number): readonly ProcessToRun[] =>
+  processes
+    .filter(({ role }) => (rolesOf[deployment] as readonly Role[]).includes(role))
+    .flatMap((row) =>
+      Array.from({ length: row.role === "vault" ? vaults : 1 }, (_, instance) => ({
+        ...row,
+        instance,
+        name: instance === 0 ? row.role : (`vault-${instance}` as const),
+      })),
+    );

@@ -7,10 +7,11 @@ import type { Users } from "./users.ts";
 
 /** One line per thing that a security engineer would want to be told. */
 export function warnings(config: Config, users: Users): readonly string[] {
-  const found = [
-    "Gateways on Semtech UDP are not authenticated: anyone who reaches the port can pose as one.",
-    "The vault is the software engine: root keys are encrypted on disk, but not held by a hardware token.",
-  ];
+  const found = ["Gateways on Semtech UDP are not authenticated: anyone who reaches the port can pose as one."];
+  if (config.vault.engine === "software")
+    found.push(
+      "The vault is software: its keys are encrypted on disk, but not held by a hardware token (docs/hsm.md).",
+    );
   if (users.are === "one")
     found.push(`All servers run as one user, so only Node's permissions keep them apart: ${users.because}.`);
   if (!isLoopback(config.applicationServer.mqtt.host)) found.push("MQTT listens beyond this machine without TLS.");

@@ -1,23 +1,26 @@
 /**
  * Starts every process of the network in order, watches them, restarts what ends (with back-off, on the same ports), and stops all.
  *
- * Its one surprising thing: the join-server and the vault share a pipe that the supervisor makes. A new vault gives the running join-server
- * a new pipe; a new join-server needs a new vault, since the old one's other end died with the old join-server.
+ * Its one surprising thing: the join-server and each process of the vault share a pipe that the supervisor makes. A new vault process gives
+ * the running join-server a new pipe; a new join-server needs new vault processes, since the pipes' other ends died with the old one.
  */
 import type { Boot, Role } from "@trefoil/wire";
 import { type BackOff, freshBackOff, nextDelay } from "./back-off.ts";
 import { type Child, ChildFailed, type Listeners, spawnChild } from "./child.ts";
-import { type ProcessRow, processes } from "./processes.ts";
+import type { ProcessName, ProcessToRun } from "./processes.ts";
 
 export type SupervisorEvent =
-  | { readonly is: "started"; readonly role: Role; readonly pid: number; readonly restarts: number }
-  | { readonly is: "ended"; readonly role: Role; readonly how: string; readonly restartInMs: number }
-  | { readonly is: "failed"; readonly role: Role; readonly code: string; readonly message: string };
+  | { readonly is: "started"; readonly process: ProcessName; readonly pid: number; readonly restarts: number }
+  | { readonly is: "ended"; readonly process: ProcessName; readonly how: string; readonly restartInMs: number }
+  | { readonly is: "failed"; readonly process: ProcessName; readonly code: string; readonly message: string };
 
 export type SupervisorOptions = {
-  /** What each process boots with. `peers` is filled in here. */
-  readonly bootOf: (role: Role) => Omit<Boot["boot"], "peers" | "role">;
-  readonly onLine: (role: Role, line: string, isError: boolean) => void;
+  readonly processes: readonly ProcessToRun[];
+  /** What each process boots with. `peers` and `instance` are filled in here. */
+  readonly bootOf: (role: Role) => Omit<Boot["boot"], "peers" | "role" | "instance">;
+  /** Node's arguments that one role's processes need and others do not. */
+  readonly flagsOf?: (role: Role) => readonly string[];
+  readonly onLine: (process: ProcessName, line: string, isError: boolean) => void;
   readonly onEvent: (event: SupervisorEvent) => void;
   /** The set of running processes changed. */
   readonly onChange?: (running: Running) => void;
@@ -28,13 +31,14 @@ export type SupervisorOptions = {
   /** More arguments for the Node of every process: the proof of custody's (src/custody), and nobody else's. */
   readonly nodeFlags?: readonly string[];
 };
-export type Running = { readonly [role in Role]?: { readonly pid: number; readonly listeners: Listeners } };
+type RunningProcess = { readonly pid: number; readonly listeners: Listeners };
+export type Running = { readonly [name in ProcessName]?: RunningProcess };
 export type Supervisor = { readonly running: () => Running; readonly stop: () => Promise<void> };
 
 const stopGraceMs = 8_000;
 
 type Slot = {
-  row: ProcessRow;
+  readonly process: ProcessToRun;
   child: Child | undefined;
   listeners: Listeners;
   backOff: BackOff;
@@ -44,66 +48,84 @@ type Slot = {
 
 /** Starts the network. Rejects with `ChildFailed` (and leaves nothing running) when a process cannot start. */
 export async function supervise(options: SupervisorOptions): Promise<Supervisor> {
-  const slots = new Map<Role, Slot>(
-    processes.map((row) => [
-      row.role,
-      { row, child: undefined, listeners: {}, backOff: freshBackOff, restarts: 0, startedAt: 0 },
-    ]),
+  const slots = options.processes.map(
+    (process): Slot => ({
+      process,
+      child: undefined,
+      listeners: {},
+      backOff: freshBackOff,
+      restarts: 0,
+      startedAt: 0,
+    }),
   );
-  const slotOf = (role: Role) => slots.get(role) as Slot;
+  const slotsOf = (role: Role) => slots.filter(({ process }) => process.role === role);
+  const oneVaultAtATime = inTurns();
   let stopping = false;
   const stopAsked = Promise.withResolvers<void>();
 
   const running = (): Running =>
     Object.fromEntries(
-      [...slots.values()].flatMap(({ row, child, listeners }) =>
-        child ? [[row.role, { pid: child.pid, listeners }]] : [],
-      ),
+      slots.flatMap(({ process, child, listeners }) => (child ? [[process.name, { pid: child.pid, listeners }]] : [])),
     );
 
-  const spawnFor = (role: Role) => spawnChild(role, options.bootOf(role).dataDir, options.onLine, options.nodeFlags);
+  const spawnFor = ({ role, name }: ProcessToRun) =>
+    spawnChild(role, options.bootOf(role).dataDir, (line, isError) => options.onLine(name, line, isError), [
+      ...(options.flagsOf?.(role) ?? []),
+      ...(options.nodeFlags ?? []),
+    ]);
 
-  async function start(slot: Slot, child = spawnFor(slot.row.role)): Promise<void> {
-    const { role, calls } = slot.row;
+  async function start(slot: Slot, child = spawnFor(slot.process)): Promise<void> {
+    const { role, name, calls, instance } = slot.process;
     const base = options.bootOf(role);
-    const peers = Object.fromEntries(calls.map((call) => [call.role, slotOf(call.role).listeners[call.listener]]));
+    const peers = Object.fromEntries(
+      calls.map((call) => [call.role, slotsOf(call.role)[0]?.listeners[call.listener]] as const),
+    );
     slot.child = child;
     slot.startedAt = Date.now();
-    if (role === "join-server") giveVaultPipe(slotOf("vault").child, child);
+    if (role === "join-server") for (const vault of slotsOf("vault")) giveVaultPipe(vault, slot);
+    const config = withPorts(base.config, slot.listeners);
     try {
-      slot.listeners = await child.boot({ ...base, role, config: withPorts(base.config, slot.listeners), peers });
+      slot.listeners = await child.boot({
+        ...base,
+        role,
+        config,
+        peers,
+        ...(role === "vault" ? { instance } : {}),
+      });
     } catch (failure) {
       await child.stop(0);
       slot.child = undefined;
       throw failure;
     }
-    if (role === "vault") giveVaultPipe(child, slotOf("join-server").child);
+    if (role === "vault") for (const joinServer of slotsOf("join-server")) giveVaultPipe(slot, joinServer);
     void child.exited.then((exit) => ended(slot, child, exit.signal ?? `exit code ${exit.code}`));
-    options.onEvent({ is: "started", role, pid: child.pid, restarts: slot.restarts });
+    options.onEvent({ is: "started", process: name, pid: child.pid, restarts: slot.restarts });
     options.onChange?.(running());
   }
 
   async function ended(slot: Slot, child: Child, how: string): Promise<void> {
     if (stopping || slot.child !== child) return;
     slot.child = undefined;
-    if (slot.row.role === "join-server") void slotOf("vault").child?.stop(stopGraceMs);
+    if (slot.process.role === "join-server") for (const vault of slotsOf("vault")) void vault.child?.stop(stopGraceMs);
     await restart(slot, how);
   }
 
   /** Tries until the process runs again, or the supervisor stops, or a person is needed. */
   async function restart(slot: Slot, how: string): Promise<void> {
-    const { role } = slot.row;
+    const { role, name } = slot.process;
     const next = nextDelay(slot.backOff, Date.now() - slot.startedAt, options.livedWellMs);
     slot.backOff = next.state;
     slot.restarts++;
-    options.onEvent({ is: "ended", role, how, restartInMs: next.delayMs });
+    options.onEvent({ is: "ended", process: name, how, restartInMs: next.delayMs });
     await Promise.race([new Promise((resolve) => setTimeout(resolve, next.delayMs).unref()), stopAsked.promise]);
-    if (stopping) return;
     try {
-      await start(slot);
+      // Tokens are opened by one process after another: modules are not trusted to bear more.
+      await (role === "vault" ? oneVaultAtATime : atOnce)(async () => {
+        if (!stopping) await start(slot);
+      });
     } catch (error) {
       const failure = asChildFailed(role, error);
-      options.onEvent({ is: "failed", role, ...failure.failure });
+      options.onEvent({ is: "failed", process: name, ...failure.failure });
       if (failure.failure.retry === "never") options.onHopeless(failure);
       else await restart(slot, "did not start");
     }
@@ -112,23 +134,36 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
   async function stop(): Promise<void> {
     stopping = true;
     stopAsked.resolve();
-    for (const { role } of [...processes].reverse()) await slotOf(role).child?.stop(stopGraceMs);
+    for (const slot of [...slots].reverse()) await slot.child?.stop(stopGraceMs);
   }
 
   // All load their code at once; they are booted in order.
-  const spawned = processes.map(({ role }) => spawnFor(role));
+  const spawned = slots.map((slot) => ({ slot, child: spawnFor(slot.process) }));
   try {
-    for (const child of spawned) await start(slotOf(child.role), child);
+    for (const { slot, child } of spawned) await start(slot, child);
   } catch (error) {
     await stop();
-    await Promise.all(spawned.map((child) => child.stop(0)));
+    await Promise.all(spawned.map(({ child }) => child.stop(0)));
     throw error;
   }
   return { running, stop };
 }
 
-function giveVaultPipe(vault: Child | undefined, joinServer: Child | undefined) {
-  if (vault?.pipe && !vault.pipe.destroyed && joinServer) joinServer.giveVaultPipe(vault.pipe);
+function giveVaultPipe(vault: Slot, joinServer: Slot) {
+  const pipe = vault.child?.pipe;
+  if (pipe && !pipe.destroyed) joinServer.child?.giveVaultPipe(pipe, vault.process.instance);
+}
+
+const atOnce = (task: () => Promise<void>) => task();
+
+/** Runs tasks one after another. One that fails does not stop the next. */
+function inTurns() {
+  let last: Promise<void> = Promise.resolve();
+  return (task: () => Promise<void>): Promise<void> => {
+    const mine = last.then(task);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
 }
 
 /** A restarted server listens where it listened before, so that its callers find it again. Listeners are named like their configuration. */
