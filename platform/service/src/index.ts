@@ -3,6 +3,7 @@ export { Fault, type FaultDetails, type FaultFields, type Retry } from "@trefoil
 export type {
   ApplicationServerConfig,
   Config,
+  ForeignJoinServer,
   GatewayServerConfig,
   JoinServerConfig,
   NetworkServerConfig,
@@ -24,7 +25,7 @@ export {
   type HttpsRequest,
   listenHttps,
 } from "./link/https-listen.ts";
-export { connectJoinServers, type ForeignJoinServer, type JoinServer, type JoinServers } from "./link/join-servers.ts";
+export { connectJoinServers, type JoinServer, type JoinServers } from "./link/join-servers.ts";
 export { type Link, type LinkLimits, linkLimits, type RequestOptions } from "./link/link.ts";
 export { type LinkListener, type ListenOptions, listenLink } from "./link/listen.ts";
 export { checker, type Method, type Methods, method } from "./link/method.ts";

@@ -18,6 +18,7 @@
  * | | POST /devices | JoinDevice[] → Results; GET /devices → JoinDeviceRow[]; DELETE /devices/:devEui → {} |
  * | | POST /devices/:devEui/reset-nonces | { reason } → {} recorded for ever |
  * | network-server | POST /devices | NetworkDevice[] → Results; GET, DELETE as above |
+ * | | POST /devices/:devEui/expect-rejoin | {} → {} rejoin-requests of type 2 are answered from now on, as after ForceRejoinReq |
  * | application-server | POST /applications | { applicationId, name? } → { applicationId, mqtt: { username, password } } |
  * | | GET /applications; DELETE /applications/:id | |
  * | | POST /devices | ApplicationDevice[] → Results; GET /devices[?application=id]; DELETE /devices/:devEui |

@@ -16,8 +16,15 @@ export function ofSession(sessions: Sessions, slot: number): OfSession {
   };
 }
 
-export function joinEvent(session: OfSession, joinEui: string, appSKey: KeyEnvelope, at: number): NetworkEvent {
-  return { is: "join", id: `j.${session.sessionKeyId}`, ...session, at, joinEui, appSKey };
+/** Also after a rejoin. Without `appSKey` the application-server asks the join-server for it. */
+export function joinEvent(
+  session: OfSession,
+  joinEui: string,
+  appSKey: KeyEnvelope | undefined,
+  at: number,
+): NetworkEvent {
+  const key = appSKey === undefined ? {} : { appSKey };
+  return { is: "join", id: `j.${session.sessionKeyId}`, ...session, at, joinEui, ...key };
 }
 
 export type UplinkFacts = {

@@ -2,10 +2,11 @@
 import { devAddrRange, parseNetId, regionParameters } from "@trefoil/lorawan";
 import {
   type Context,
-  connectHttps,
+  connectJoinServers,
   connectLink,
   type Definition,
   Fault,
+  type JoinServer,
   listenLink,
   type Method,
   type NetworkServerConfig,
@@ -83,15 +84,15 @@ export const networkServer: Definition<"network-server", HotStatement> = {
     };
     await resumeDownlinks(store, state);
 
-    const joinServer = connectHttps(ctx, { to: "join-server", address: peer(ctx, "join-server") });
-    ctx.onStop(() => joinServer.close());
+    const joinServers = connectJoinServers(ctx, peer(ctx, "join-server"), config.joinServers);
+    ctx.onStop(() => joinServers.close());
     const joins = new Joins({
       state,
       registry,
       netId,
       rxDelay: config.rxDelay,
-      keks: [secrets.kek],
-      ask: async (body, timeoutMs) => (await joinServer.post("/", body, { timeoutMs })).body,
+      keks: () => [secrets.kek],
+      joinServer: (joinEui) => joinServers.of(joinEui) as JoinServer,
     });
 
     const reservations = new Reservations(state, registry);

@@ -86,6 +86,15 @@ CREATE TABLE spent_counter (
 ) STRICT, WITHOUT ROWID;
 `;
 
+const version3 = `
+-- Of the few sessions that send rejoin-requests of types 0 and 2, or shall.
+CREATE TABLE rejoin (
+  session_id INTEGER PRIMARY KEY,
+  rj_count0 INTEGER NOT NULL,        -- the highest accepted, -1 for none
+  is_asked INTEGER NOT NULL          -- 1: type 2 was asked for, and is answered
+) STRICT;
+`;
+
 export const statements = {
   /**
    * Claims FCntUp: compare-and-set. A counter that was claimed already makes the value NULL, which the column refuses:
@@ -97,6 +106,13 @@ export const statements = {
   reserve:
     "UPDATE counter SET n_f_cnt_down = max(n_f_cnt_down, ?2), a_f_cnt_down = max(a_f_cnt_down, ?3) WHERE session_id = ?1",
   confirmDownlink: "UPDATE counter SET conf_f_cnt_down = ?2 WHERE session_id = ?1",
+
+  /** RJcount0, by compare-and-set as `claim`. Nothing for a session that has ended: its number may come again. */
+  claimRejoin:
+    "INSERT INTO rejoin SELECT session_id, ?2, 0 FROM session WHERE session_id = ?1 ON CONFLICT DO UPDATE SET rj_count0 = iif(rj_count0 < ?2, ?2, NULL)",
+  askRejoin:
+    "INSERT INTO rejoin SELECT session_id, -1, 1 FROM session WHERE session_id = ?1 ON CONFLICT DO UPDATE SET is_asked = 1",
+  deleteRejoin: "DELETE FROM rejoin WHERE session_id = ?1",
 
   appendEvents:
     "INSERT INTO outbox (events, total) SELECT ?1, ?2 + coalesce((SELECT total FROM outbox ORDER BY sequence DESC LIMIT 1), 0)",
@@ -126,4 +142,4 @@ export const statements = {
 } as const;
 export type HotStatement = keyof typeof statements;
 
-export const store: StoreDefinition<HotStatement> = { migrations: [version1, version2], statements };
+export const store: StoreDefinition<HotStatement> = { migrations: [version1, version2, version3], statements };

@@ -11,6 +11,7 @@ import {
   decodeJoinAcceptFields,
   decodePhyPayload,
   decryptJoinAccept,
+  deriveJsEncKey,
   deriveJsIntKey,
   deriveSessionKeys10,
   deriveSessionKeys11,
@@ -24,6 +25,7 @@ import {
   KeySchedule,
   mic10,
   mic11Up,
+  type NetId,
   type UplinkCommand,
   verifyMic10,
   verifyMic11Down,
@@ -76,18 +78,37 @@ export class TestDevice {
     return octets;
   }
 
-  /** Takes the session of a join-accept; undefined when its MIC is wrong. */
+  rejoinRequest(
+    rejoinType: 0 | 1 | 2,
+    rjCount: number,
+    more: { netId?: string; rootKey?: Uint8Array } = {},
+  ): Uint8Array {
+    const { netId = "000000", rootKey } = more;
+    const devEui = this.devEui as DevEui;
+    const whom = { type: "RejoinRequest", devEui, rjCount } as const;
+    const octets =
+      rejoinType === 1
+        ? encodePhyPayload({ ...whom, rejoinType, joinEui: this.joinEui as JoinEui })
+        : encodePhyPayload({ ...whom, rejoinType, netId: netId as NetId });
+    const key = rootKey ? deriveJsIntKey(rootKey, devEui) : (this.keys as DeviceKeys).sNwkSIntKey;
+    octets.set(cmac4(key, octets.subarray(0, -4)), octets.length - 4);
+    return octets;
+  }
+
+  /** Takes the session of a join-accept; undefined when its MIC is wrong. `joinReqType`: what it answers, with DevNonce or RJcount. */
   accept(
     phyPayload: Uint8Array,
     rootKey: Uint8Array,
     appKey: Uint8Array,
-    devNonce: number,
+    nonce: number,
+    joinReqType: 0 | 1 | 2 | 0xff = 0xff,
   ): JoinAcceptFields | undefined {
-    const clear = decryptJoinAccept(rootKey, phyPayload);
+    const encryption = joinReqType === 0xff ? rootKey : deriveJsEncKey(rootKey, this.devEui as DevEui);
+    const clear = decryptJoinAccept(encryption, phyPayload);
     if (!clear) return undefined;
     const fields = decodeJoinAcceptFields(clear.fields);
     if (isRefused(fields)) return undefined;
-    const context = { joinReqType: 0xff, joinEui: this.joinEui as JoinEui, devNonce } as const;
+    const context = { joinReqType, joinEui: this.joinEui as JoinEui, devNonce: nonce } as const;
     const mic = fields.dlSettings.optNeg
       ? joinAcceptMic11(deriveJsIntKey(rootKey, this.devEui as DevEui), context, clear.fields)
       : joinAcceptMic10(rootKey, clear.fields);
@@ -95,9 +116,9 @@ export class TestDevice {
     this.devAddr = fields.devAddr;
     this.fCntUp = 0;
     if (fields.dlSettings.optNeg) {
-      this.keys = deriveSessionKeys11(rootKey, appKey, fields.joinNonce, this.joinEui as JoinEui, devNonce);
+      this.keys = deriveSessionKeys11(rootKey, appKey, fields.joinNonce, this.joinEui as JoinEui, nonce);
     } else {
-      const { nwkSKey, appSKey } = deriveSessionKeys10(rootKey, fields.joinNonce, fields.netId, devNonce);
+      const { nwkSKey, appSKey } = deriveSessionKeys10(rootKey, fields.joinNonce, fields.netId, nonce);
       this.keys = { fNwkSIntKey: nwkSKey, sNwkSIntKey: nwkSKey, nwkSEncKey: nwkSKey, appSKey };
     }
     return fields;

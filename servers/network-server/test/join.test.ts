@@ -1,10 +1,10 @@
-import type { JoinAns } from "@trefoil/backend-interfaces";
 import { openEnvelope } from "@trefoil/custody";
 import { type InProcess, startInProcess } from "@trefoil/service/testing";
 import type { Transmit } from "@trefoil/wire";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { networkServer } from "../src/index.ts";
 import { hex, type TestDevice, type Version } from "./device.ts";
+import type { Answer } from "./join-server.ts";
 import { appKey, asKek, makeWorld, reception, rootKey, until, type World } from "./world.ts";
 
 let world: World;
@@ -138,21 +138,21 @@ test.each([
     1,
     "a device of 1.1 is never made one of 1.0 (LoRaWAN 1.1 §6.2.3)",
     "join/downgraded",
-    ({ FNwkSIntKey, ...rest }: JoinAns) => ({ ...rest, NwkSKey: FNwkSIntKey }),
+    ({ FNwkSIntKey, ...rest }: Answer) => ({ ...rest, NwkSKey: FNwkSIntKey }),
   ],
-  [2, "the join-server refuses", "join/refused", (answer: JoinAns) => ({ ...answer, Result: { code: "MICFailed" } })],
+  [2, "the join-server refuses", "join/refused", (answer: Answer) => ({ ...answer, Result: { code: "MICFailed" } })],
   [
     3,
     "an envelope is under another KEK",
     "join/keys",
-    (answer: JoinAns) => ({ ...answer, SNwkSIntKey: answer.AppSKey }),
+    (answer: Answer) => ({ ...answer, SNwkSIntKey: answer.AppSKey }),
   ],
-  [4, "a key is missing", "join/malformed-answer", ({ NwkSEncKey: _, ...rest }: JoinAns) => rest],
+  [4, "a key is missing", "join/malformed-answer", ({ NwkSEncKey: _, ...rest }: Answer) => rest],
   [
     5,
     "it answers another question",
     "join/malformed-answer",
-    (answer: JoinAns) => ({ ...answer, TransactionID: (answer.TransactionID + 1) % 2 ** 32 }),
+    (answer: Answer) => ({ ...answer, TransactionID: (answer.TransactionID + 1) % 2 ** 32 }),
   ],
 ])("%i: no session and no join-accept when %s", async (n, _, slug, change) => {
   const device = await world.register("1.1", `000000000000020${n}`);

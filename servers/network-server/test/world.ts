@@ -2,40 +2,21 @@
 import { writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
-import { answerHeader, encodeMessage, type JoinAns, type JoinReq, parseMessage } from "@trefoil/backend-interfaces";
 import {
   encodeKekFile,
   encodeSealingKey,
   Key,
   type KeyRole,
-  makeKey,
   makeSealer,
   makeSealingKeyPair,
   parseReceiver,
-  wrapEnvelope,
 } from "@trefoil/custody";
-import {
-  type DevAddr,
-  type DevEui,
-  decodeDlSettings,
-  deriveJsIntKey,
-  deriveSessionKeys10,
-  deriveSessionKeys11,
-  encodeJoinAcceptFields,
-  encryptJoinAccept,
-  type JoinEui,
-  joinAcceptMic10,
-  joinAcceptMic11,
-  type NetId,
-  verifyTrailingMic,
-} from "@trefoil/lorawan";
 import {
   type ConnectedLink,
   connectLink,
   Fault,
   type Link,
   type LinkListener,
-  listenHttps,
   listenLink,
   type NetworkServerConfig,
 } from "@trefoil/service";
@@ -53,12 +34,11 @@ import type {
 } from "@trefoil/wire";
 import { vi } from "vitest";
 import { hex, TestDevice, type Version } from "./device.ts";
+import { kek, makeJoinServer } from "./join-server.ts";
 
 const sealing = makeSealingKeyPair();
-export const kek = { label: "ns/000000", key: makeKey("KEK", 32) };
-export const asKek = { label: "as/trefoil-as", key: makeKey("KEK", 32) };
-export const rootKey = hex("0102030405060708090a0b0c0d0e0f10");
-export const appKey = hex("f102030405060708090a0b0c0d0e0f10");
+
+export { appKey, asKek, kek, rootKey } from "./join-server.ts";
 
 export type World = Awaited<ReturnType<typeof makeWorld>>;
 
@@ -261,90 +241,6 @@ async function makeApplicationServer(network: TestNetwork) {
       seen = link;
     },
     close: () => listener.close(),
-  };
-}
-
-/** TS002 as far as JoinReq: one root key for all devices. */
-async function makeJoinServer(network: TestNetwork) {
-  const asked: JoinReq[] = [];
-  let change: (answer: JoinAns) => object = (answer) => answer;
-  let gate: Promise<unknown> = Promise.resolve();
-  const listener = await listenHttps(network.station("join-server"), {
-    address: { host: "127.0.0.1", port: 0 },
-    from: ["network-server"],
-    handler: async ({ body }) => {
-      const parsed = parseMessage(JSON.parse(body));
-      if (parsed.result === "refused" || parsed.message.MessageType !== "JoinReq") return { status: 400, body: {} };
-      asked.push(parsed.message);
-      await gate;
-      return { status: 200, body: encodeMessage(change(joinAnswer(parsed.message, asked.length)) as JoinAns) };
-    },
-  });
-  return {
-    address: listener.address,
-    asked,
-    change: (to: (answer: JoinAns) => object) => {
-      change = to;
-    },
-    hold: () => {
-      let open: (value?: unknown) => void = () => {};
-      gate = new Promise((resolve) => {
-        open = resolve;
-      });
-      return open;
-    },
-    close: () => listener.close(),
-  };
-}
-
-function joinAnswer(asked: JoinReq, joinNonce: number): JoinAns {
-  const phyPayload = hex(asked.PHYPayload);
-  const header = answerHeader(asked, "JoinAns");
-  if (!verifyTrailingMic(rootKey, phyPayload)) return { ...header, Result: { code: "MICFailed" } };
-  const devNonce = (phyPayload[17] ?? 0) + 256 * (phyPayload[18] ?? 0);
-  const joinEui = asked.ReceiverID as JoinEui;
-  const netId = asked.SenderID as NetId;
-  const cfList = asked.CFList === undefined ? undefined : hex(asked.CFList);
-  const dlSettings = decodeDlSettings(Number.parseInt(asked.DLSettings, 16));
-  const short = encodeJoinAcceptFields({
-    joinNonce,
-    netId,
-    devAddr: asked.DevAddr as DevAddr,
-    dlSettings,
-    rxDelay: asked.RxDelay,
-  });
-  const fields = Uint8Array.from([...short, ...(cfList ?? [])]);
-  const envelope = (role: KeyRole, octets: Uint8Array) =>
-    wrapEnvelope(role === "AppSKey" ? asKek : kek, new Key(role, octets));
-  const answer = {
-    ...header,
-    Result: { code: "Success" },
-    Lifetime: 0,
-    SessionKeyID: `${asked.DevEUI}${joinNonce.toString(16).padStart(16, "0")}`,
-  } as const;
-  if (asked.MACVersion !== "1.1") {
-    const { nwkSKey, appSKey } = deriveSessionKeys10(rootKey, joinNonce, netId, devNonce);
-    const accept = encryptJoinAccept(rootKey, fields, joinAcceptMic10(rootKey, fields));
-    return {
-      ...answer,
-      PHYPayload: Buffer.from(accept).toString("hex"),
-      NwkSKey: envelope("NwkSKey", nwkSKey),
-      AppSKey: envelope("AppSKey", appSKey),
-    };
-  }
-  const keys = deriveSessionKeys11(rootKey, appKey, joinNonce, joinEui, devNonce);
-  const mic = joinAcceptMic11(
-    deriveJsIntKey(rootKey, asked.DevEUI as DevEui),
-    { joinReqType: 0xff, joinEui, devNonce },
-    fields,
-  );
-  return {
-    ...answer,
-    PHYPayload: Buffer.from(encryptJoinAccept(rootKey, fields, mic)).toString("hex"),
-    FNwkSIntKey: envelope("FNwkSIntKey", keys.fNwkSIntKey),
-    SNwkSIntKey: envelope("SNwkSIntKey", keys.sNwkSIntKey),
-    NwkSEncKey: envelope("NwkSEncKey", keys.nwkSEncKey),
-    AppSKey: envelope("AppSKey", keys.appSKey),
   };
 }
 

@@ -95,6 +95,8 @@ const foreignJoinServer = Type.Object(
     pin: Type.Optional(Type.String({ pattern: "^[0-9a-fA-F]{64}$" })),
     /** A file with certificates in PEM. */
     ca: Type.Optional(Type.String({ pattern: "^/.+$" })),
+    /** Of TS002. Absent: 1.0. */
+    protocolVersion: Type.Optional(Type.Enum(["1.0", "1.1"])),
   },
   exact,
 );

@@ -1,10 +1,10 @@
 /**
  * HTTPS clients: of the own servers, pinned by role (connectHttps), and of another owner's server, pinned by its key alone, whoever
- * issued its certificate (connectPinned). https-listen.ts is the other side.
+ * issued its certificate (connectPinned), or by an authority (connectTrusted). https-listen.ts is the other side.
  */
 import { Agent, request } from "node:https";
 import { isIP } from "node:net";
-import { connect, type TLSSocket } from "node:tls";
+import { connect, createSecureContext, type TLSSocket } from "node:tls";
 import { Fault } from "@trefoil/store";
 import type { Address, Role } from "@trefoil/wire";
 import { type HttpsAnswer, readBody } from "./https-listen.ts";
@@ -52,6 +52,18 @@ export function connectPinned(
   return client(agent, address, name);
 }
 
+/** A client of another owner's server, whose certificate is of the authority in `ca` (PEM; absent: a public one) and for its host's name. */
+export function connectTrusted(
+  station: Pick<Station, "tls">,
+  { address, ca, name }: { readonly address: Address; readonly ca?: string; readonly name: string },
+): HttpsClient {
+  const { key, cert } = station.tls;
+  // TLS 1.2 too: the other side is not ours to choose.
+  const secureContext = createSecureContext({ key, cert, minVersion: "TLSv1.2", ...(ca === undefined ? {} : { ca }) });
+  const servername = isIP(address.host) ? {} : { servername: address.host };
+  return client(new Agent({ ...kept, ...servername, secureContext }), address, name);
+}
+
 function isPinned(socket: TLSSocket, fingerprint: string): boolean {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined || spkiFingerprint(certificate) !== fingerprint) return false;
@@ -63,12 +75,7 @@ function isPinned(socket: TLSSocket, fingerprint: string): boolean {
 // A resumed session would not show the certificate again.
 const kept = { keepAlive: true, maxSockets: 32, maxCachedSessions: 0 } as const;
 
-function client(agent: Agent, address: Address, to: string): HttpsClient {
-  return clientOf(agent, address, to);
-}
-
-/** A client over an agent that knows whom it trusts. `name`: how the peer is called in messages. */
-export function clientOf(agent: Agent, { host, port }: Address, name: string): HttpsClient {
+function client(agent: Agent, { host, port }: Address, to: string): HttpsClient {
   const attempt = (path: string, text: string, timeoutMs: number, mayRepeat: boolean): Promise<HttpsAnswer> =>
     new Promise((resolve, reject) => {
       const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(text) };
@@ -84,16 +91,16 @@ export function clientOf(agent: Agent, { host, port }: Address, name: string): H
             resolve(
               body === ""
                 ? { status: answer.statusCode ?? 0 }
-                : { status: answer.statusCode ?? 0, body: parse(body, name) },
+                : { status: answer.statusCode ?? 0, body: parse(body, to) },
             ),
           )
-          .catch((error) => reject(faultOf(error, name)));
+          .catch((error) => reject(faultOf(error, to)));
       });
       asked.once("error", (error: NodeJS.ErrnoException) => {
         // The server closed a kept connection at the moment that it was used again: nothing was read.
         if (mayRepeat && asked.reusedSocket && error.code === "ECONNRESET")
           resolve(attempt(path, text, timeoutMs, false));
-        else reject(faultOf(error, name));
+        else reject(faultOf(error, to));
       });
       asked.end(text);
     });

@@ -1,6 +1,7 @@
 /** The calls of the administration socket that concern devices (platform/wire/src/admin.ts). */
 import type { PublishedReceiver } from "@trefoil/custody";
 import { AdminRefusal, type Context } from "@trefoil/service";
+import { askForRejoin } from "../join/rejoin.ts";
 import { type AdminPorts, DeviceAdmin } from "./admin.ts";
 import { viewDevice } from "./view.ts";
 
@@ -30,6 +31,11 @@ export function addDeviceRoutes(routes: Context["admin"], ports: AdminPorts, pub
   routes.get<{ Params: { devEui: string } }>("/devices/:devEui", async ({ params }) =>
     viewDevice(named(params.devEui), state),
   );
+  routes.post<{ Params: { devEui: string } }>("/devices/:devEui/expect-rejoin", async ({ params }) => {
+    if (!(await askForRejoin(named(params.devEui).devEui, state)))
+      throw new AdminRefusal("device/no-session", "the device has no joined session of LoRaWAN 1.1", 409);
+    return {};
+  });
   routes.delete<{ Params: { devEui: string } }>("/devices/:devEui", async ({ params }) => {
     await admin.remove(named(params.devEui).devEui);
     return {};

@@ -1,4 +1,5 @@
 /** What an operator sees of a device: never a key. */
+import type { Rejoin } from "../sessions/rejoins.ts";
 import { flag } from "../sessions/session-table.ts";
 import type { State } from "../state.ts";
 import { type Device, euiOctets } from "./registry.ts";
@@ -24,6 +25,7 @@ export function viewDevice(device: Device, state: State) {
         nextFCntDown: sessions.rules(slot).twoFCntDown
           ? { nFCntDown: columns.nFCntDown[slot], aFCntDown: columns.aFCntDown[slot] }
           : { fCntDown: columns.nFCntDown[slot] },
+        ...rejoins(sessions.rejoins.of(columns.sessionId[slot] as number)),
         rxDelay: columns.rxDelay[slot],
         rx1DrOffset: columns.rx1DrOffset[slot],
         rx2: { dataRate: columns.rx2DataRate[slot], hz: columns.rx2Hz[slot] },
@@ -34,3 +36,8 @@ export function viewDevice(device: Device, state: State) {
       : {}),
   };
 }
+
+const rejoins = ({ rjCount0, isAsked }: Rejoin) => ({
+  ...(rjCount0 < 0 ? {} : { rjCount0 }),
+  ...(isAsked ? { expectsRejoin: true } : {}),
+});

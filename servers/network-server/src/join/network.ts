@@ -2,6 +2,7 @@
 import { randomInt } from "node:crypto";
 import {
   addedChannels,
+  defaultChannelCount,
   devAddrRange,
   encodeCfList,
   encodeDlSettings,
@@ -10,6 +11,8 @@ import {
   rules,
 } from "@trefoil/lorawan";
 import type { MacVersion } from "@trefoil/wire";
+import type { AddedChannels } from "../sessions/regions.ts";
+import type { Sessions } from "../sessions/sessions.ts";
 
 /** An address that no session has, as far as a few tries find one: several devices may share one. */
 export function chooseDevAddr(netId: NetId, isTaken: (devAddr: number) => boolean): number {
@@ -55,6 +58,37 @@ export function settingsFor(
     rx2DataRate: rx2.dr,
     rx2Hz: rx2.hz,
     cfList,
-    channels: JSON.stringify(addedChannels(region, cfList).map((hz) => hz ?? null)),
+    channels: asJson(addedChannels(region, cfList)),
   };
+}
+
+/**
+ * What a session has already, for a device that gets new keys and keeps its radio parameters (rejoin type 2, LoRaWAN 1.1 §6.2.4): said
+ * once more in the accept, so that a device that takes it literally changes nothing either.
+ */
+export function settingsOf(slot: number, sessions: Sessions): Settings {
+  const { rxDelay, rx1DrOffset, rx2DataRate, rx2Hz } = sessions.table.columns;
+  const kept = {
+    rxDelay: rxDelay[slot] as number,
+    rx1DrOffset: rx1DrOffset[slot] as number,
+    rx2DataRate: rx2DataRate[slot] as number,
+    rx2Hz: rx2Hz[slot] as number,
+  };
+  const channels = sessions.channels(slot);
+  return {
+    ...kept,
+    dlSettings: encodeDlSettings({ optNeg: true, rx1DrOffset: kept.rx1DrOffset, rx2DataRate: kept.rx2DataRate }),
+    cfList: cfListOf(sessions.region(slot), channels),
+    channels: asJson(channels),
+  };
+}
+
+const asJson = (channels: AddedChannels) => JSON.stringify(Array.from(channels, (hz) => hz ?? null));
+
+/** The CFList that says exactly these channels; none where no CFList does. */
+function cfListOf(region: RegionParameters, channels: AddedChannels): Uint8Array | undefined {
+  const listed = channels.slice(defaultChannelCount(region)).filter((hz) => hz !== undefined);
+  if (region.cfListType !== 0 || listed.length > 5) return undefined;
+  const cfList = encodeCfList(region, listed);
+  return asJson(addedChannels(region, cfList)) === asJson(channels) ? cfList : undefined;
 }

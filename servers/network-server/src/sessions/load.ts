@@ -42,10 +42,14 @@ type Group = { readonly [column in Column]: string } & {
   readonly last: number | null;
 };
 
+type RejoinRow = { readonly session_id: number; readonly rj_count0: number; readonly is_asked: number };
+
 /** The sessions, and the highest SessionID among them. */
 export function loadSessions(store: Store<HotStatement>): { readonly sessions: Sessions; readonly highest: number } {
   const { n } = store.read<{ n: number }>("SELECT count(*) AS n FROM session").get() ?? { n: 0 };
   const sessions = new Sessions(Math.max(1024, Math.ceil(n * 1.25)));
+  for (const row of store.read<RejoinRow>("SELECT * FROM rejoin").all())
+    sessions.rejoins.set(row.session_id, { rjCount0: row.rj_count0, isAsked: row.is_asked === 1 });
   const groups = store.read<Group>(query);
   for (let highest = 0; ; ) {
     const group = groups.get(highest);

@@ -1,6 +1,7 @@
 /** The session table with what belongs to it: expanded keys, regions, channel sets. */
 import { KeySchedule, KeyScheduleCache, type RegionParameters, rules, type VersionRules } from "@trefoil/lorawan";
 import { type AddedChannels, ChannelSets, regionAt } from "./regions.ts";
+import { Rejoins } from "./rejoins.ts";
 import { SessionTable } from "./session-table.ts";
 
 /** In the order of the column `keys`. In 1.0.x all three are the NwkSKey. */
@@ -15,6 +16,7 @@ const sessionsPerPlace = 4;
 export class Sessions {
   readonly table: SessionTable;
   readonly channelSets = new ChannelSets();
+  readonly rejoins = new Rejoins();
   readonly #schedules = new KeyScheduleCache<number>(expandedKeys);
 
   constructor(capacity?: number) {
@@ -44,6 +46,7 @@ export class Sessions {
   /** Forgets a session, with its keys in both forms. */
   remove(slot: number): void {
     for (const index of Object.values(keyIndex)) this.#schedules.delete(slot * 4 + index);
+    this.rejoins.forget(this.table.columns.sessionId[slot] as number);
     this.table.remove(slot);
   }
 }

@@ -1,5 +1,5 @@
 /** All frames of a tick: each decoded, decided, and committed together. */
-import { decodePhyPayload, isRefused, type JoinRequest } from "@trefoil/lorawan";
+import { decodePhyPayload, isRefused, type JoinRequest, type RejoinRequest } from "@trefoil/lorawan";
 import type { Outcome } from "../outcomes.ts";
 import type { State } from "../state.ts";
 import { Batch } from "./batch.ts";
@@ -8,23 +8,25 @@ import type { Frame, UplinksRequest } from "./intake.ts";
 import { distinctHearings, type Heard } from "./merge.ts";
 import { byQuality } from "./quality.ts";
 
-export type JoinHeard = {
+export type RequestHeard<Request extends JoinRequest | RejoinRequest> = {
   readonly phyPayload: Uint8Array;
-  readonly frame: JoinRequest;
+  readonly frame: Request;
   readonly heard: readonly Heard<UplinksRequest>[];
   readonly firstAt: number;
 };
+export type JoinHeard = RequestHeard<JoinRequest>;
+export type RejoinHeard = RequestHeard<RejoinRequest>;
 
 type Received =
   | { readonly outcome: Outcome }
   | { readonly data: DataUplink<UplinksRequest> }
-  | { readonly join: JoinHeard };
+  | { readonly join: JoinHeard | RejoinHeard };
 
 /** Resolves when all is stored. Rejects when the store failed: then nothing was claimed. */
 export async function processFrames(
   frames: readonly Frame[],
   state: State,
-  join: (request: JoinHeard) => void,
+  join: (request: JoinHeard | RejoinHeard) => void,
 ): Promise<void> {
   const data: DataUplink<UplinksRequest>[] = [];
   for (const frame of frames) {
@@ -88,7 +90,7 @@ function receive(merged: Frame): Received {
     case "JoinRequest":
       return { join: { phyPayload, frame, heard, firstAt } };
     case "RejoinRequest":
-      return { outcome: "uplink/rejoin" };
+      return { join: { phyPayload, frame, heard, firstAt } };
     case "Proprietary":
       return { outcome: "uplink/proprietary" };
     default:
