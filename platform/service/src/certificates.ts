@@ -4,6 +4,7 @@
  */
 import "./reflect-metadata.ts";
 import { createHash, createPrivateKey, createPublicKey, webcrypto } from "node:crypto";
+import { isIP } from "node:net";
 import * as x509 from "@peculiar/x509";
 import { type Role, roles } from "@trefoil/wire";
 import { roleUri } from "./link/tls.ts";
@@ -40,44 +41,92 @@ export async function makeCa(name = "Trefoil private CA"): Promise<Ca> {
 }
 
 /** A server's own key, and the request that it signs with it. The key never leaves the server's folder. */
-export async function makeServerKeyAndCsr(role: Role): Promise<KeyAndCsr> {
+export const makeServerKeyAndCsr = (role: Role): Promise<KeyAndCsr> => makeKeyAndCsr(role);
+
+/** Likewise for a server of another owner that has no certificate: its owner gets both. */
+export const makePeerKeyAndCsr = (name: string): Promise<KeyAndCsr> => makeKeyAndCsr(name);
+
+async function makeKeyAndCsr(name: string): Promise<KeyAndCsr> {
   const keys = await newKeys();
   const request = await x509.Pkcs10CertificateRequestGenerator.create({
-    name: `CN=${role}`,
+    name: [{ CN: [name] }],
     keys,
     signingAlgorithm: algorithm,
   });
   return { keyPem: await pkcs8(keys), csrPem: pem(request.toString("pem")) };
 }
 
-/** A certificate for the role, whatever else the request asks for. Refuses a request that its own key did not sign. */
-export async function issueCertificate(ca: Ca, role: Role, csrPem: string): Promise<Issued> {
-  if (!roles.includes(role)) throw new TypeError(`there is no role ${role}`);
+/** A certificate for the role, whatever else the request asks for. Refuses a request that its own key did not sign. `hostNames`: under which others reach it. */
+export async function issueCertificate(
+  ca: Ca,
+  role: Role,
+  csrPem: string,
+  hostNames: readonly string[] = [],
+): Promise<Issued> {
+  return issueForRole(ca, role, await publicKeyOfRequest(csrPem), hostNames);
+}
+
+/** A new certificate for the key of an earlier one: pins stay as they are. */
+export const renewCertificate = (
+  ca: Ca,
+  role: Role,
+  certificatePem: string,
+  hostNames: readonly string[] = [],
+): Promise<Issued> => issueForRole(ca, role, new x509.X509Certificate(certificatePem).publicKey, hostNames);
+
+/** A client certificate for a server of another owner. It says no role: no server of ours takes it for one of its own. */
+export async function issuePeerCertificate(ca: Ca, name: string, csrPem: string): Promise<Issued> {
+  return issue(ca, name, await publicKeyOfRequest(csrPem), [x509.ExtendedKeyUsage.clientAuth], []);
+}
+
+async function publicKeyOfRequest(csrPem: string): Promise<x509.PublicKey> {
   const request = new x509.Pkcs10CertificateRequest(csrPem);
   if (!(await request.verify())) throw new TypeError("the certificate request is not signed by its own key");
+  return request.publicKey;
+}
+
+function issueForRole(ca: Ca, role: Role, publicKey: x509.PublicKey, hostNames: readonly string[]): Promise<Issued> {
+  if (!roles.includes(role)) throw new TypeError(`there is no role ${role}`);
+  return issue(
+    ca,
+    role,
+    publicKey,
+    [x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth],
+    [
+      { type: "url", value: roleUri(role) },
+      { type: "dns", value: "localhost" },
+      { type: "ip", value: "127.0.0.1" },
+      ...hostNames.map((value) => ({ type: isIP(value) ? "ip" : "dns", value }) as const),
+    ],
+  );
+}
+
+async function issue(
+  ca: Ca,
+  name: string,
+  publicKey: x509.PublicKey,
+  usages: x509.ExtendedKeyUsage[],
+  alternativeNames: x509.JsonGeneralNames,
+): Promise<Issued> {
   const issuer = new x509.X509Certificate(ca.certificatePem);
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serial(),
     issuer: issuer.subject,
-    subject: `CN=${role}`,
+    subject: [{ CN: [name] }],
     ...validity(serverYears),
     signingAlgorithm: algorithm,
     signingKey: await caKey(ca),
-    publicKey: request.publicKey,
+    publicKey,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-      new x509.SubjectAlternativeNameExtension([
-        { type: "url", value: roleUri(role) },
-        { type: "dns", value: "localhost" },
-        { type: "ip", value: "127.0.0.1" },
-      ]),
+      new x509.ExtendedKeyUsageExtension(usages),
+      ...(alternativeNames.length > 0 ? [new x509.SubjectAlternativeNameExtension(alternativeNames)] : []),
       await x509.AuthorityKeyIdentifierExtension.create(issuer),
-      await x509.SubjectKeyIdentifierExtension.create(request.publicKey),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
     ],
   });
-  return { certificatePem: pem(certificate.toString("pem")), spki: sha256(new Uint8Array(request.publicKey.rawData)) };
+  return { certificatePem: pem(certificate.toString("pem")), spki: sha256(new Uint8Array(publicKey.rawData)) };
 }
 
 /** As a server of another owner may have: issued by nobody but itself. Years from now. */

@@ -4,7 +4,7 @@ import { initialise } from "../init/init.ts";
 import { isInitialised } from "../owner/record.ts";
 import { lockDataFolder, prepareDataFolder } from "../supervisor/data-folder.ts";
 import { decideUsers } from "../supervisor/users.ts";
-import { type Output, UserError } from "./output.ts";
+import { facts, fingerprintText, type Output, UserError } from "./output.ts";
 import { loadSettings } from "./realm.ts";
 import { action, optionsOf } from "./run.ts";
 
@@ -27,8 +27,10 @@ export function addInitCommand(program: Command): void {
           [
             `The realm is made in ${dataDir}.`,
             "",
-            `  realm owner's key  ${made.owner}`,
-            `  vault              ${made.vault}`,
+            facts([
+              ["realm owner's key", fingerprintText(made.owner)],
+              ["vault", fingerprintText(made.vault)],
+            ]),
             "",
             "Write both fingerprints down: they tell your realm and your vault from any other.",
             `The owner's secrets lie in ${dataDir}/owner: no server can read them. Keep a copy elsewhere.`,

@@ -45,6 +45,29 @@ function describe(error: unknown): { code: string; message: string } {
   return { code: "command/failed", message: error instanceof Error ? error.message : String(error) };
 }
 
+/** A fingerprint in groups of four digits: people compare it by eye, group by group. */
+export const fingerprintText = (hex: string): string => hex.replace(/.{4}(?=.)/g, "$& ");
+
+/** Names and values under each other. */
+export function facts(rows: readonly (readonly [name: string, value: string])[]): string {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `  ${colors.dim(name.padEnd(width))}  ${value}`).join("\n");
+}
+
+/** "3 days", "1 hour": how long ago, roughly. */
+export function ageText(since: number, now = Date.now()): string {
+  const seconds = Math.max(0, Math.round((now - since) / 1_000));
+  const [unit, size] = units.find(([, most]) => seconds >= most) ?? ["second", 1];
+  const count = Math.floor(seconds / size);
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+}
+const units = [
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+  ["second", 0],
+] as const;
+
 /** A plain table without vertical lines, as wide as it needs to be. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const grid = new Table({

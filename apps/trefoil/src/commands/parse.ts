@@ -1,5 +1,6 @@
 /** Parsers of what people type. Each throws `UserError` naming the option, what was expected and what was found. */
-import type { MacVersion } from "@trefoil/wire";
+import { isAsId } from "@trefoil/custody";
+import type { JoinEuiRange, MacVersion, NetworkId } from "@trefoil/wire";
 import { UserError } from "./output.ts";
 
 const hexOf = (digits: number) => new RegExp(`^[0-9a-f]{${digits}}$`);
@@ -49,3 +50,43 @@ export function parseCount(option: string, text: string): number {
   if (/^\d+$/.test(text) && count <= 0xffff_ffff) return count;
   throw new UserError("input/number", `${option}: expected a whole number, found "${text}"`);
 }
+
+/** "70b3d57ed0000000-70b3d57ed00000ff": inclusive at both ends. With separators inside the EUIs, write "..". */
+export function parseRange(option: string, text: string): JoinEuiRange {
+  const ends = text.includes("..") ? text.split("..") : text.split("-");
+  if (ends.length !== 2)
+    throw new UserError("input/range", `${option}: expected FIRST-LAST, two JoinEUIs, found "${text}"`);
+  const [first, last] = ends.map((end) => parseEui(option, end)) as [string, string];
+  if (first > last) throw new UserError("input/range", `${option}: the first JoinEUI is after the last`);
+  return { first, last };
+}
+
+const milliseconds = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** "90s", "15m", "12h", "7d", in milliseconds. */
+export function parseDuration(option: string, text: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (count !== undefined && unit !== undefined) return Number(count) * milliseconds[unit as keyof typeof milliseconds];
+  throw new UserError("input/duration", `${option}: expected a time such as 12h or 7d, found "${text}"`);
+}
+
+export function parseNetwork(netId: string, nsId: string | undefined): NetworkId {
+  return {
+    netId: parseHex("--net-id", 6, netId),
+    ...(nsId === undefined ? {} : { nsId: parseHex("--ns-id", 16, nsId) }),
+  };
+}
+
+export function parseAsId(option: string, text: string): string {
+  if (isAsId(text)) return text;
+  throw new UserError("input/as-id", `${option}: expected visible ASCII characters, at most 128, found "${text}"`);
+}
+
+export function parseName(option: string, text: string): string {
+  if (text.length > 0 && text.length <= 128 && !/\p{C}/u.test(text)) return text;
+  throw new UserError("input/name", `${option}: expected 1 to 128 printable characters`);
+}
+
+/** SHA-256 as people copy it: with or without spaces or colons, in either case. */
+export const parseFingerprint = (option: string, text: string): string =>
+  parseHex(option, 64, text.replace(/[\s:]/g, ""));

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config } from "@trefoil/service";
 import { loadConfig } from "@trefoil/service/config";
+import { isInitialised, readRecord } from "../owner/record.ts";
 import { UserError } from "./output.ts";
 import type { Realm } from "./provision.ts";
 
@@ -37,4 +38,5 @@ export const realmOf = ({ config, dataDir }: Settings): Realm => ({
   dataDir,
   netId: config.network.netId.toLowerCase(),
   asId: config.network.asId,
+  ...(isInitialised(dataDir) ? { deployment: readRecord(dataDir).deployment } : {}),
 });

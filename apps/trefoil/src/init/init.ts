@@ -55,7 +55,7 @@ export async function initialise({ config, dataDir, users, deployment }: InitOpt
         ...(label === undefined ? {} : { kek: { label, vaultPublicKey: vault.publicKey } }),
       };
       const { csr, receiver } = await askChild<IdentityMade>(serverIdentity, order.dataDir, order);
-      made.set(role, await issueCertificate(owner.ca, role, csr));
+      made.set(role, await issueCertificate(owner.ca, role, csr, hostNamesOf(role, config)));
       if (!receiver) return;
       keks.set(role, receiver.sealedKek);
       receivers.set(role, receiver.fingerprint);
@@ -90,6 +90,10 @@ function clearUnfinished(dataDir: string, roles: readonly Role[]): void {
     for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
   }
 }
+
+/** Under which names others than the realm's own servers reach it. */
+export const hostNamesOf = (role: Role, { joinServer }: Config): readonly string[] =>
+  role === "join-server" ? joinServer.hostNames : [];
 
 const identityOf = (role: Role, users: Users) => (users.are === "separate" ? { identity: users.of[role] } : {});
 

@@ -82,7 +82,13 @@ test("every setting says what it expects and has a default that fits, or may be 
 });
 
 test("a process gets its own section and the network's", () => {
-  expect(Object.keys(configFor(defaultConfig(), "join-server"))).toEqual(["interop", "http", "limits", "network"]);
+  expect(Object.keys(configFor(defaultConfig(), "join-server"))).toEqual([
+    "interop",
+    "http",
+    "hostNames",
+    "limits",
+    "network",
+  ]);
   expect(Object.keys(configFor(defaultConfig(), "vault"))).toEqual(["engine", "processes", "pkcs11", "network"]);
 });
 

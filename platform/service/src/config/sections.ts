@@ -123,6 +123,12 @@ const applicationServer = {
 const joinServer = {
   interop: address("127.0.0.1", 8886),
   http: address("127.0.0.1", 9704),
+  /** Under which servers of other owners reach it: in its certificate, when that is made. */
+  hostNames: Type.Array(Type.String({ minLength: 1, maxLength: 253, pattern: "^[A-Za-z0-9.:-]+$" }), {
+    maxItems: 50,
+    default: [],
+    description: "a list of host names or addresses",
+  }),
   /** Join- and rejoin-requests taken, each kind of asker apart; 0: no limit. */
   limits: section({
     devicePerMinute: integer(0, 1_000_000, 60),
