@@ -28,7 +28,11 @@ const shape = /CKR_([A-Z0-9_]+):(\d+)/;
 
 /** Any error of a call to the add-on. Wrong types are bugs of ours and stay what they are. */
 export function faultOf(operation: string, error: unknown): unknown {
-  const { message, stack, code } = error as { readonly message?: string; readonly stack?: string; readonly code?: number };
+  const { message, stack, code } = error as {
+    readonly message?: string;
+    readonly stack?: string;
+    readonly code?: number;
+  };
   const [, name, number] = shape.exec(`${message} ${stack}`) ?? shape.exec(`${message}:${code}`) ?? [];
   if (name === undefined) return error;
   return new Pkcs11Fault(
@@ -38,7 +42,14 @@ export function faultOf(operation: string, error: unknown): unknown {
 }
 
 /** Another try with the same PIN could lock the token: only a person can mend it. */
-const never = ["PIN_INCORRECT", "PIN_LOCKED", "PIN_EXPIRED", "USER_PIN_NOT_INITIALIZED", "PIN_LEN_RANGE", "PIN_INVALID"];
+const never = [
+  "PIN_INCORRECT",
+  "PIN_LOCKED",
+  "PIN_EXPIRED",
+  "USER_PIN_NOT_INITIALIZED",
+  "PIN_LEN_RANGE",
+  "PIN_INVALID",
+];
 const retryOf = (ckr: string): Retry => (never.includes(ckr) ? "never" : "later");
 
 /** How modules say that what was to be unwrapped was not wrapped under this key. SoftHSM has one word for all trouble. */
@@ -76,5 +87,8 @@ const lost = [
   "USER_NOT_LOGGED_IN",
   "WRAPPING_KEY_HANDLE_INVALID",
 ];
+/** They say as well that a call did not go, and nothing of the token. */
+const vague = ["DEVICE_ERROR", "DEVICE_MEMORY", "FUNCTION_FAILED", "GENERAL_ERROR", "HOST_MEMORY"];
+export const isVague = (error: Pkcs11Fault): boolean => vague.includes(error.ckr);
 export const meansLost = (error: unknown): error is Pkcs11Fault =>
   error instanceof Pkcs11Fault && lost.includes(error.ckr);

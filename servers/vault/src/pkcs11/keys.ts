@@ -2,6 +2,8 @@
  * What each key may be used for, as whole templates: defaults differ between modules, and those of SoftHSM allow nearly everything.
  * Three keys live in the token for good; all others are session objects with the least usage that their purpose has.
  */
+
+import type { KeyUse } from "../token.ts";
 import { keyType, objectClass, type Template, template, ulongs, type Values } from "./attributes.ts";
 import { numbers } from "./mechanisms.ts";
 
@@ -18,38 +20,42 @@ const privateKey = {
 const only = (mechanism: keyof typeof numbers): Values => ({ ALLOWED_MECHANISMS: ulongs(numbers[mechanism]) });
 
 const session = { ...aes, TOKEN: false } as const;
-const aes128 = { VALUE_LEN: 16 } as const;
-const aes256 = { VALUE_LEN: 32 } as const;
 
-/** Session objects by purpose. Where a key is unwrapped its length comes with it: a module refuses CKA_VALUE_LEN there. */
-export const sessionKeys = {
-  /** Under which root keys are wrapped into blobs, and unwrapped again; and what a sealed key is wrapped under (KT). */
-  wrapping: template(session, aes256, { WRAP: true }),
-  unwrapping: template(session, aes256, { UNWRAP: true }),
-  /** A session key, made to be wrapped under its receiver's KEK and for nothing else. */
-  derived: template(session, aes128, { EXTRACTABLE: true }),
-  /** JSIntKey: the MIC of a join-accept and of a rejoin-request. */
-  integrity: template(session, aes128, { SIGN: true }),
-  /** JSEncKey: encrypts the answer to a rejoin-request, by AES decryption. */
-  encryption: template(session, aes128, { DECRYPT: true }),
-  /** A root key in a join. */
+/**
+ * Session objects by use (token.ts). A key that is unwrapped brings its length along: modules refuse CKA_VALUE_LEN there, and want it
+ * where a key is derived.
+ */
+const uses = {
   root: template(session, { SIGN: true, DERIVE: true, DECRYPT: true }),
-  /** The same, derived from a master key. */
-  derivedRoot: template(session, aes128, { SIGN: true, DERIVE: true, DECRYPT: true }),
-  /** A root key between two wrappings: it can do nothing else. */
-  moving: template(session, { EXTRACTABLE: true }),
+  transit: template(session, { EXTRACTABLE: true }),
+  "js-int": template(session, { SIGN: true }),
+  "js-enc": template(session, { DECRYPT: true }),
   kek: template(session, { WRAP: true }, only("AES_KEY_WRAP")),
+  wrapping: template(session, { WRAP: true, UNWRAP: true }),
   master: template(session, { DERIVE: true }, only("AES_CBC_ENCRYPT_DATA")),
-  /** LORA-KDF-1's KL. */
-  level: template(session, aes256, { DERIVE: true }, only("AES_CBC_ENCRYPT_DATA")),
-  /** Extractable until its length was measured, then copied as `transport`. */
-  newTransport: template(session, { EXTRACTABLE: true, MODIFIABLE: true, DERIVE: true }, only("AES_CBC_ENCRYPT_DATA")),
-  transport: template({ EXTRACTABLE: false, MODIFIABLE: false }),
+  label: template(session, { DERIVE: true }, only("AES_CBC_ENCRYPT_DATA")),
+  /** Of a sealed key. Extractable until its length was measured, or it was wrapped for its receiver; then `transport` is a copy. */
+  "new transport": template(
+    session,
+    { EXTRACTABLE: true, DERIVE: true, MODIFIABLE: true },
+    only("AES_CBC_ENCRYPT_DATA"),
+  ),
   /** Authenticates the vault's file. */
-  pin: template(session, aes256, { SIGN: true }),
-  /** Wraps what is only to be measured. */
-  scale: template(session, aes256, { WRAP: true }),
-} as const satisfies { readonly [purpose: string]: Template };
+  pin: template(session, { SIGN: true }),
+} as const satisfies { readonly [use in KeyUse | "new transport" | "pin"]: Template };
+export type SessionUse = keyof typeof uses;
+export const sessionUses = Object.keys(uses) as readonly SessionUse[];
+
+const ofLength = (VALUE_LEN: number) =>
+  Object.fromEntries(sessionUses.map((use) => [use, template(uses[use].values, { VALUE_LEN })])) as {
+    readonly [use in SessionUse]: Template;
+  };
+export const unwrapped = uses;
+export const derived128 = ofLength(16);
+export const derived256 = ofLength(32);
+/** What `new transport` becomes. */
+export const transportChange = template({ EXTRACTABLE: false, MODIFIABLE: false });
+export const transport = template(uses["new transport"].values, transportChange.values);
 
 const inToken = { TOKEN: true } as const;
 const born = { NEVER_EXTRACTABLE: true, ALWAYS_SENSITIVE: true } as const;
@@ -64,7 +70,7 @@ const tokenKey = (name: TokenKeyName, values: Values) => ({
   wanted: template(values, inToken, born, { LABEL: labelOf(name) }),
 });
 export const tokenKeys = {
-  storage: tokenKey("storage", { ...aes, ...aes256, DERIVE: true, ...only("AES_CBC_ENCRYPT_DATA") }),
+  storage: tokenKey("storage", { ...aes, VALUE_LEN: 32, DERIVE: true, ...only("AES_CBC_ENCRYPT_DATA") }),
   sealing: tokenKey("sealing", { ...privateKey, KEY_TYPE: keyType.rsa, UNWRAP: true, ...only("RSA_PKCS_OAEP") }),
   audit: tokenKey("audit", { ...privateKey, KEY_TYPE: keyType.ec, SIGN: true, ...only("ECDSA") }),
 } as const satisfies { readonly [name in TokenKeyName]: object };

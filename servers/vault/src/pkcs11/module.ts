@@ -6,7 +6,7 @@
  */
 import { createRequire } from "node:module";
 import { Fault } from "@trefoil/service";
-import { attributes, type AttributeName, Template, ulongOctets } from "./attributes.ts";
+import { type AttributeName, attributes, Template, ulongOctets } from "./attributes.ts";
 import { faultOf } from "./errors.ts";
 import { Mechanism } from "./mechanisms.ts";
 
@@ -118,24 +118,24 @@ const ignoring = (run: () => void) => {
 export class Module {
   readonly #native: Native;
   #generation = 0;
+  #initialised = false;
   constructor(native: Native) {
     this.#native = native;
   }
-  /** Counts initialisations: handles of an earlier one are worth nothing. 0: not initialised. */
+  /** Handles of another generation are worth nothing. */
   get generation(): number {
     return this.#generation;
   }
-  initialise(): void {
+  ensureInitialised(): void {
+    if (this.#initialised) return;
     call("C_Initialize", () => this.#native.C_Initialize({ flags: osLocking }));
-    this.#generation += 1;
+    this.#initialised = true;
   }
   /** Ends every session of this process, and frees what SoftHSM keeps of destroyed objects. Never fails. */
   finalise(): void {
     ignoring(() => this.#native.C_Finalize());
-  }
-  restart(): void {
-    this.finalise();
-    this.initialise();
+    this.#initialised = false;
+    this.#generation += 1;
   }
   /** Slots that hold a token with this label. A slot that cannot be asked is passed over. */
   slotsOf(tokenLabel: string): readonly Slot[] {
@@ -240,6 +240,10 @@ export class Session {
         }
       }),
     );
+  }
+
+  has(object: ObjectHandle, name: AttributeName): boolean {
+    return this.read(object, [name]).get(attributes[name][0]) !== undefined;
   }
 
   sign(mechanism: Mechanism, key: ObjectHandle, message: Uint8Array, octets: number): Uint8Array {

@@ -2,22 +2,24 @@
  * Opening what initPkcs11 made: the token, logged in; its three keys, each there once, with the attributes that it was made with and the
  * same as ever (self-test); and the pinned file, which only this vault can have written.
  */
-import { createHash, createPublicKey, publicEncrypt, randomFillSync, timingSafeEqual, verify } from "node:crypto";
+import { publicEncrypt, randomFillSync, timingSafeEqual, verify } from "node:crypto";
 import { oaep, parseBase64, secretOctets } from "@trefoil/custody";
 import { KeySchedule } from "@trefoil/lorawan";
 import { Fault } from "@trefoil/service";
 import { objectClass, template } from "./attributes.ts";
 import { Desk } from "./desk.ts";
-import { labelOf, sessionKeys, type TokenKeyName, tokenKeyNames, tokenKeys } from "./keys.ts";
+import { derived256, labelOf, type TokenKeyName, tokenKeyNames, tokenKeys, unwrapped } from "./keys.ts";
 import { aesCmac, cbcEncryptData, ecdsa, rsaOaep } from "./mechanisms.ts";
 import type { Module, ObjectHandle } from "./module.ts";
 import { readPin } from "./pin.ts";
 import { checkText, type PinnedFile, pinContext, pinnedText } from "./pinned.ts";
-import { rsaPublicKey } from "./public-keys.ts";
+import { publicKeyOf, rsaPublicKey, sha256 } from "./public-keys.ts";
 import { readBack, tryTemplates, withObjects } from "./trial.ts";
 
 export type TokenAt = { readonly tokenLabel: string; readonly pinFile: string };
-export type Opened = { readonly desk: Desk; readonly place: string } & { readonly [name in TokenKeyName]: ObjectHandle };
+export type Opened = { readonly desk: Desk; readonly place: string } & {
+  readonly [name in TokenKeyName]: ObjectHandle;
+};
 
 /** The token's keys are not what they were. `damaged`: one line for each, with its label. */
 export class DamagedKeys extends Fault {
@@ -35,9 +37,13 @@ export function openDesk(module: Module, { tokenLabel, pinFile }: TokenAt): Desk
   if (slot === undefined)
     throw new Fault("pkcs11/no-token", `the PKCS #11 module shows no token with the label ${tokenLabel}`);
   if (slots.length > 1)
-    throw new Fault("pkcs11/two-tokens", `the PKCS #11 module shows ${slots.length} tokens with the label ${tokenLabel}`, {
-      retry: "never",
-    });
+    throw new Fault(
+      "pkcs11/two-tokens",
+      `the PKCS #11 module shows ${slots.length} tokens with the label ${tokenLabel}`,
+      {
+        retry: "never",
+      },
+    );
   const desk = new Desk(module, slot);
   try {
     desk.login(readPin(pinFile));
@@ -52,12 +58,12 @@ export function openDesk(module: Module, { tokenLabel, pinFile }: TokenAt): Desk
 export function openDeskPatiently(module: Module, at: TokenAt, tries = 5): Desk {
   for (let left = tries; ; left -= 1) {
     try {
-      if (module.generation === 0) module.initialise();
+      module.ensureInitialised();
       return openDesk(module, at);
     } catch (error) {
       if (left <= 1 || !(error instanceof Fault) || error.retry === "never") throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5 + Math.random() * 30);
-      module.restart();
+      module.finalise();
     }
   }
 }
@@ -119,7 +125,7 @@ function opensWhatIsSealed(desk: Desk, key: ObjectHandle, sealingKey: string): b
   const sealed = publicEncrypt({ key: publicKeyOf(sealingKey), ...oaep }, secret);
   const expected = new KeySchedule(secret).cmac(checkText);
   return withObjects(desk, (own) => {
-    const opened = own(desk.objects.unwrap(rsaOaep, key, sealed, sessionKeys.root));
+    const opened = own(desk.objects.unwrap(rsaOaep, key, sealed, unwrapped.root));
     return timingSafeEqual(desk.sign(aesCmac, opened, checkText, 16), expected);
   });
 }
@@ -127,12 +133,9 @@ function opensWhatIsSealed(desk: Desk, key: ObjectHandle, sealingKey: string): b
 /** CMAC under the key that authenticates the vault's file. */
 export const macOf = (desk: Desk, storage: ObjectHandle, text: Uint8Array): Uint8Array =>
   withObjects(desk, (own) =>
-    desk.sign(aesCmac, own(desk.objects.derive(cbcEncryptData(pinContext), storage, sessionKeys.pin)), text, 16),
+    desk.sign(aesCmac, own(desk.objects.derive(cbcEncryptData(pinContext), storage, derived256.pin)), text, 16),
   );
 
-const sha256 = (text: Uint8Array): Uint8Array => createHash("sha256").update(text).digest();
-const publicKeyOf = (spki: string) =>
-  createPublicKey({ key: Buffer.from(spki, "base64"), format: "der", type: "spki" });
 const same = (octets: Uint8Array, base64: string): boolean => {
   const expected = parseBase64(base64);
   return expected?.length === octets.length && timingSafeEqual(octets, expected);

@@ -4,10 +4,10 @@
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { isBase64Of, isRecord } from "./shapes.ts";
 import { parseOwnerPublicKey, parseReceiver } from "@trefoil/custody";
 import { Fault } from "@trefoil/service";
 import { readJson, writeDurably } from "../files.ts";
+import { isBase64Of, isRecord } from "./shapes.ts";
 
 export const vaultFormat = 2;
 
@@ -21,7 +21,12 @@ export type Pinned = {
   readonly auditKey: string;
 };
 /** `check`: CMAC of a fixed string, base64: is it the same storage key? `mac`: CMAC of all that is pinned. */
-export type PinnedFile = Pinned & { readonly format: 2; readonly engine: "pkcs11"; readonly check: string; readonly mac: string };
+export type PinnedFile = Pinned & {
+  readonly format: 2;
+  readonly engine: "pkcs11";
+  readonly check: string;
+  readonly mac: string;
+};
 
 const path = (dataDir: string) => join(dataDir, "vault.json");
 

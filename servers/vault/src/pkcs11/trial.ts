@@ -1,14 +1,13 @@
 /**
- * Does the module do as its templates say? One throw-away key of each purpose is made from a key that derives, read back, compared, and
+ * Does the module do as its templates say? One throw-away key for each use is made from a key that derives, read back, compared, and
  * destroyed: at each opening, as a module that ignores an attribute ignores it always; and by `trefoil vault check`.
  */
-import { type AttributeName, differences, type Template, template } from "./attributes.ts";
+import { type AttributeName, differences, type Template } from "./attributes.ts";
 import type { Desk } from "./desk.ts";
-import { sessionKeys } from "./keys.ts";
+import { derived128, derived256, sessionUses, transport, transportChange, unwrapped } from "./keys.ts";
 import { aesKeyWrap, cbcEncryptData } from "./mechanisms.ts";
 import type { ObjectHandle } from "./module.ts";
 
-export type Purpose = keyof typeof sessionKeys;
 const oneBlock = Buffer.from("trefoil-trial-01", "ascii");
 const twoBlocks = Buffer.concat([oneBlock, oneBlock]);
 
@@ -29,22 +28,23 @@ export function withObjects<T>(desk: Desk, use: (own: (object: ObjectHandle) => 
   }
 }
 
-/** "kek: CKA_MODIFIABLE" for each attribute of each purpose that is not as it was asked for. */
+/** "kek: CKA_MODIFIABLE" for each attribute that is not as it was asked for, of a key derived and of one unwrapped. */
 export function tryTemplates(desk: Desk, derives: ObjectHandle): readonly string[] {
   return withObjects(desk, (own) => {
     const { objects } = desk;
-    const derive = (what: Template) =>
-      own(objects.derive(cbcEncryptData(what.values.VALUE_LEN === 16 ? oneBlock : twoBlocks), derives, what));
-    const [wrapping, unwrapping] = [derive(sessionKeys.wrapping), derive(sessionKeys.unwrapping)];
-    const wrapped = objects.wrap(aesKeyWrap, wrapping, derive(sessionKeys.derived), 24);
-    const unwrap = (what: Template) => own(objects.unwrap(aesKeyWrap, unwrapping, wrapped, what));
-    return (Object.keys(sessionKeys) as Purpose[]).flatMap((purpose) => {
-      const what = sessionKeys[purpose];
-      const [object, wanted] =
-        purpose === "transport"
-          ? [own(objects.copy(unwrap(sessionKeys.newTransport), what)), template(sessionKeys.newTransport.values, what.values)]
-          : [what.values.VALUE_LEN === undefined ? unwrap(what) : derive(what), what];
-      return readBack(desk, object, wanted).map((name) => `${purpose}: ${name}`);
-    });
+    const derive = (blocks: Uint8Array, what: Template) => own(objects.derive(cbcEncryptData(blocks), derives, what));
+    const wrapping = derive(twoBlocks, derived256.wrapping);
+    const wrapped = objects.wrap(aesKeyWrap, wrapping, derive(oneBlock, derived128.transit), 24);
+    const unwrap = (what: Template) => own(objects.unwrap(aesKeyWrap, wrapping, wrapped, what));
+    const rows: readonly (readonly [use: string, object: ObjectHandle, wanted: Template])[] = [
+      ...sessionUses.map((use) => [use, derive(oneBlock, derived128[use]), derived128[use]] as const),
+      ...sessionUses.map((use) => [use, derive(twoBlocks, derived256[use]), derived256[use]] as const),
+      ...sessionUses.map((use) => [use, unwrap(unwrapped[use]), unwrapped[use]] as const),
+      ["transport", own(objects.copy(unwrap(unwrapped["new transport"]), transportChange)), transport],
+    ];
+    const wrong = rows.flatMap(([use, object, wanted]) =>
+      readBack(desk, object, wanted).map((name) => `${use}: ${name}`),
+    );
+    return [...new Set(wrong)];
   });
 }
