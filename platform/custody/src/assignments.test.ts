@@ -51,6 +51,21 @@ it("of two about one subject the later stands, and one that is older for any dev
   expect([all.of(device), all.of(other)]).toEqual([to("000001"), undefined]);
   expect(all.take(statement(6, { devices: [other, device] }, to("000002")))).toBe("taken");
   expect([all.of(device), all.of(other)]).toEqual([to("000002"), to("000002")]);
+  expect(all.take(statement(6, { devices: [other] }, to("000002")))).toBe("same");
   expect(all.take(statement(7, { joinEuis: maker }, to("000003")))).toBe("taken");
+  expect(all.take(statement(7, { joinEuis: maker }, to("000003")))).toBe("same");
   expect(all.take(statement(7, { joinEuis: maker }, to("000004")))).toBe("older");
+});
+
+it("a statement stands as long as it decides about any of its subjects", () => {
+  const all = makeAssignments();
+  const other = { ...device, devEui: "0000000000000001" };
+  const both = statement(1, { devices: [device, other] }, to("000001"));
+  const range = statement(1, { joinEuis: maker }, to("000001"));
+  const laterRange = statement(2, { joinEuis: maker }, to("000002"));
+  expect(all.stands(both)).toBe(false);
+  for (const one of [both, range, laterRange, statement(2, { devices: [device] }, to("000002"))]) all.take(one);
+  expect([both, range, laterRange].map(all.stands)).toEqual([true, false, true]);
+  all.take(statement(2, { devices: [other] }, nobody));
+  expect(all.stands(both)).toBe(false);
 });

@@ -1,7 +1,9 @@
 /** Sealed keys, key envelopes, the realm owner's statements, and the port to the vault. No server's code. */
 export * from "./assignments.ts";
+export * from "./audit-log.ts";
 export * from "./envelope.ts";
 export * from "./kek.ts";
+export { KekRing } from "./kek-file.ts";
 export { isKeyRole, Key, type KeyRole, keyLengths, makeKey } from "./key.ts";
 export { unwrapKey, wrapKey } from "./key-wrap.ts";
 export * from "./networks.ts";
@@ -9,6 +11,7 @@ export { isEui, noEui, parseBase64, parseHex, secretOctets, takeSecret, toBase64
 export { makeOpener, type Opened, type OpenedKey, type Opener, openSealed, parseSealedKeys } from "./opening.ts";
 export * from "./owner.ts";
 export * from "./pipe.ts";
+export * from "./provision.ts";
 export * from "./receiver.ts";
 export {
   deriveSealingKey,
