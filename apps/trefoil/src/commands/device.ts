@@ -1,8 +1,7 @@
 /** `trefoil device …` */
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { AdminError, call } from "../admin/client.ts";
-import { importDevices } from "../import/import.ts";
+import { addImportCommand } from "../import/command.ts";
 import { type Output, table, UserError } from "./output.ts";
 import { parseCount, parseEui, parseHex, parseId, parseMacVersion } from "./parse.ts";
 import { createDevices, keyRoles, type NewDevice } from "./provision.ts";
@@ -62,25 +61,7 @@ export function addDeviceCommands(program: Command): void {
         );
       }),
     );
-  device
-    .command("import <file>")
-    .description("register many: The Things Stack's CSV or JSON export")
-    .requiredOption("--application <id>", "the application that gets their data")
-    .option("--mac-version <version>", "for rows that do not say", "1.0.4")
-    .action(
-      action(async (out: Output, command, file: string) => {
-        const settings = loadSettings(optionsOf(command));
-        const { application, macVersion } = command.opts<{ application: string; macVersion: string }>();
-        const defaults = {
-          applicationId: parseId("--application", application),
-          macVersion: parseMacVersion("--mac-version", macVersion),
-          region: settings.config.network.region,
-        };
-        const report = await importDevices(realmOf(settings), readImport(file), defaults, out.note);
-        out.result(report, () => reportText(report));
-        if (report.failed.length > 0) process.exitCode = 1;
-      }),
-    );
+  addImportCommand(device);
   device
     .command("list")
     .description("all devices")
@@ -192,24 +173,4 @@ async function orUnknown<T>(answer: Promise<T>): Promise<T | null> {
     if (error instanceof AdminError && error.code === "device/unknown") return null;
     throw error;
   }
-}
-
-function readImport(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    throw new UserError("import/not-found", `${file} cannot be read`);
-  }
-}
-
-type Report = Awaited<ReturnType<typeof importDevices>>;
-function reportText(report: Report): string {
-  const head = `${report.imported} of ${report.imported + report.failed.length} devices imported.`;
-  return [
-    head,
-    ...report.notes,
-    ...report.failed.map(
-      ({ row, devEui, message, code }) => `  row ${row}${devEui ? ` (${devEui})` : ""}: ${message} (${code})`,
-    ),
-  ].join("\n");
 }

@@ -1,40 +1,51 @@
 /**
- * The Things Stack's device CSV: `;` or `,` between columns, headings in the first line in any order, unknown columns skipped,
- * byte order mark tolerated, a cell may be quoted. Column names: reference in docs/import.md.
+ * The Things Stack's device CSV: `;` or `,` between columns, headings in the first line in any order, unknown columns skipped.
+ * The columns that are read: docs/importing.md.
  */
 import { UserError } from "../commands/output.ts";
-import { deviceOf } from "./row.ts";
+import { csvRecords } from "./csv-records.ts";
+import { type Deviceable, deviceOf } from "./row.ts";
 import type { ImportDefaults, ImportRow } from "./rows.ts";
 
-export function readCsv(text: string, defaults: ImportDefaults): ImportRow[] {
-  const [head, ...lines] = text
-    .replace(/^\uFEFF/, "")
-    .split(/\r?\n/)
-    .filter((line) => line.trim() !== "");
-  if (head === undefined) throw new UserError("import/empty", "the file has no rows");
-  const separator = head.includes(";") ? ";" : ",";
-  const names = cells(head, separator).map((name) => name.trim().toLowerCase());
-  if (!names.includes("dev_eui"))
-    throw new UserError("import/format", "expected The Things Stack's CSV (a dev_eui column) or JSON");
-  return lines.map((line) => {
-    const values = cells(line, separator);
-    return deviceOf(Object.fromEntries(names.map((name, i) => [name, values[i]])), {}, defaults);
-  });
+const separatorOf = (firstLine: string) => (firstLine.includes(";") ? ";" : ",");
+
+export async function* readCsv(text: AsyncIterable<string>, defaults: ImportDefaults): AsyncGenerator<ImportRow> {
+  let names: readonly string[] | undefined;
+  for await (const { line, cells } of csvRecords(text, separatorOf)) {
+    if (names === undefined) names = headings(cells ?? []);
+    else yield { line, ...(cells ? rowOf(names, cells, defaults) : unclosed) };
+  }
+  if (names === undefined) throw new UserError("import/empty", "the file has no rows");
 }
 
-/** Cells of one line. A quoted cell may hold separators and doubled quotes. */
-function cells(line: string, separator: string): string[] {
-  const found: string[] = [];
-  let cell = "";
-  let quoted = false;
-  for (let i = 0; i < line.length; i++) {
-    const at = line[i] as string;
-    if (at === '"' && quoted && line[i + 1] === '"') cell += line[++i];
-    else if (at === '"') quoted = !quoted;
-    else if (at === separator && !quoted) {
-      found.push(cell);
-      cell = "";
-    } else cell += at;
-  }
-  return [...found, cell];
+const unclosed = {
+  ok: false,
+  code: "import/csv",
+  message: "a quote in this line is not closed, or the line has no end",
+} as const;
+
+function headings(cells: readonly string[]): readonly string[] {
+  const names = cells.map((name) => name.trim().toLowerCase());
+  if (!names.includes("dev_eui"))
+    throw new UserError(
+      "import/format",
+      "expected The Things Stack's CSV (with a dev_eui column) or JSON, a Microchip manifest or an export of Trefoil",
+    );
+  // Which one is not said: without headings this line may be a device, keys and all.
+  if (names.some((name, i) => name !== "" && names.indexOf(name) !== i))
+    throw new UserError("import/format", "two columns have the same name");
+  return names;
+}
+
+function rowOf(names: readonly string[], cells: readonly string[], defaults: ImportDefaults) {
+  // A row of another length would put values, keys among them, into the wrong columns.
+  if (cells.length < names.length || cells.slice(names.length).some((cell) => cell.trim() !== ""))
+    return {
+      ok: false,
+      code: "import/columns",
+      message: `expected ${names.length} cells, as in the first line, found ${cells.length}`,
+    } as const;
+  const given = new Map(names.map((name, i) => [name, cells[i]?.trim() ?? ""]));
+  const device: Deviceable = { field: (name) => given.get(name) || undefined, history: {} };
+  return deviceOf(device, defaults);
 }

@@ -1,44 +1,101 @@
-/** What both import formats share: named text fields become a device. */
+/** What The Things Stack's formats share: named text fields become a device. */
 import type { Key, KeyRole } from "@trefoil/custody";
 import { UserError } from "../commands/output.ts";
 import { parseCount, parseEui, parseHex, parseId, parseMacVersion } from "../commands/parse.ts";
 import { keyRoles, type NewDevice } from "../commands/provision.ts";
 import { parseKey } from "../commands/read-keys.ts";
-import { type ImportDefaults, type ImportRow, unknownJoinNonceStart } from "./rows.ts";
+import { type ImportDefaults, type RefusedRow, type Remark, unknownJoinNonceStart } from "./rows.ts";
 
-/** Fields by The Things Stack's names; absent or empty means not given. */
-export type Fields = { readonly [name: string]: string | undefined };
-export type History = { readonly usedDevNonces?: readonly number[]; readonly lastJoinNonce?: number };
+export type History = {
+  readonly usedDevNonces?: readonly number[];
+  readonly lastJoinNonce?: number;
+  readonly rjCount0?: number;
+  readonly rjCount1?: number;
+};
+/** Fields by The Things Stack's names; `undefined` where a field is absent or empty. */
+export type Deviceable = {
+  readonly field: (name: string) => string | undefined;
+  readonly history: History;
+  /** It says of itself that it joins: a session alone does not make it a personalised device. */
+  readonly joins?: boolean;
+};
+type Row = { readonly ok: true; readonly device: NewDevice; readonly remarks: readonly Remark[] } | RefusedRow;
 
-/** Never throws: a row that cannot be a device says why. */
-export function deviceOf(fields: Fields, history: History, defaults: ImportDefaults): ImportRow {
-  const given = (name: string) => (fields[name]?.trim() ? fields[name].trim() : undefined);
+/** Never throws: a row that cannot be a device says why. No message repeats a value: in a shifted row it may be a key. */
+export function deviceOf({ field, history, joins = false }: Deviceable, defaults: ImportDefaults): Row {
+  let devEui: string | undefined;
   try {
-    const devEui = parseEui("dev_eui", given("dev_eui") ?? "");
-    const joinEui = given("join_eui") ?? given("app_eui");
-    const version = given("lorawan_version");
-    const macVersion = version === undefined ? defaults.macVersion : parseMacVersion("lorawan_version", version);
-    const devAddr = given("dev_addr");
-    const activation = (given("app_key") ?? given("nwk_key")) ? "otaa" : "abp";
-    if (activation === "abp" && devAddr === undefined)
-      throw new UserError("import/no-keys", "neither root keys nor a session");
-    const device: NewDevice = {
-      applicationId: defaults.applicationId,
-      deviceId: parseId("id", given("id") ?? `eui-${devEui}`),
-      devEui,
-      ...(joinEui === undefined ? {} : { joinEui: parseEui("join_eui", joinEui) }),
-      macVersion,
-      region: regionOf(given("band_id") ?? given("frequency_plan_id")) ?? defaults.region,
-      keys: keysOf(keyRoles(macVersion, activation), given),
-      ...(activation === "abp"
-        ? { abp: sessionOf(devAddr as string, given) }
-        : { ...history, lastJoinNonce: history.lastJoinNonce ?? unknownJoinNonceStart }),
-    };
-    return { ok: true, device, joinNonceKnown: history.lastJoinNonce !== undefined };
+    devEui = parseEui("dev_eui", field("dev_eui") ?? "");
+    const hasRootKeys = (field("app_key") ?? field("nwk_key")) !== undefined;
+    if (!hasRootKeys && (joins || field("dev_addr") === undefined)) throw noKeys();
+    return hasRootKeys ? joining(devEui, field, history, defaults) : personalised(devEui, field, defaults);
   } catch (error) {
     const { code, message } = error instanceof UserError ? error : { code: "import/row", message: "cannot be read" };
-    return { ok: false, ...(given("dev_eui") ? { devEui: given("dev_eui") as string } : {}), code, message };
+    return { ok: false, ...(devEui ? { devEui } : {}), code, message: message.replace(/, found "[\s\S]*"$/, "") };
   }
+}
+
+const noKeys = () =>
+  new UserError(
+    "import/no-keys",
+    "the file has no root keys of it: export with root keys, or ask the Join Server that holds them",
+  );
+
+function joining(
+  devEui: string,
+  field: Deviceable["field"],
+  history: History,
+  defaults: ImportDefaults,
+): Extract<Row, { ok: true }> {
+  const described = describe(devEui, field, defaults);
+  const joinEui = field("join_eui") ?? field("app_eui");
+  if (joinEui === undefined) throw new UserError("import/join-eui", "join_eui: missing, and the device joins");
+  const remarks: Remark[] = [];
+  if (history.lastJoinNonce === undefined) remarks.push("join-nonce-unknown");
+  if (history.usedDevNonces === undefined) remarks.push("dev-nonces-unknown");
+  if (field("dev_addr") !== undefined) remarks.push("session-left-behind");
+  const device: NewDevice = {
+    ...described.device,
+    joinEui: parseEui("join_eui", joinEui),
+    keys: keysOf(keyRoles(described.device.macVersion, "otaa"), field),
+    ...history,
+    lastJoinNonce: history.lastJoinNonce ?? unknownJoinNonceStart,
+  };
+  return { ok: true, device, remarks: [...described.remarks, ...remarks] };
+}
+
+function personalised(
+  devEui: string,
+  field: Deviceable["field"],
+  defaults: ImportDefaults,
+): Extract<Row, { ok: true }> {
+  const { device, remarks } = describe(devEui, field, defaults);
+  const joinEui = field("join_eui") ?? field("app_eui");
+  const keys = keysOf(keyRoles(device.macVersion, "abp"), field);
+  const abp = sessionOf(field("dev_addr") ?? "", field);
+  return {
+    ok: true,
+    remarks,
+    device: { ...device, ...(joinEui === undefined ? {} : { joinEui: parseEui("join_eui", joinEui) }), keys, abp },
+  };
+}
+
+function describe(devEui: string, field: Deviceable["field"], defaults: ImportDefaults) {
+  const version = field("lorawan_version");
+  const plan = field("band_id") ?? field("frequency_plan_id");
+  const region = plan === undefined ? defaults.region : bands.find(([prefix]) => plan.startsWith(prefix))?.[1];
+  const remarks: readonly Remark[] = region === undefined ? ["region-unknown"] : [];
+  return {
+    remarks,
+    device: {
+      applicationId: defaults.applicationId,
+      deviceId: parseId("id", field("id") ?? `eui-${devEui}`),
+      devEui,
+      macVersion: version === undefined ? defaults.macVersion : parseMacVersion("lorawan_version", version),
+      region: region ?? defaults.region,
+      origin: "file",
+    } as const,
+  };
 }
 
 /** The columns in which a key of this role may stand. The Things Stack keeps a 1.0.x NwkSKey as f_nwk_s_int_key. */
@@ -52,32 +109,33 @@ const columns: { readonly [role in KeyRole]?: readonly string[] } = {
   NwkSEncKey: ["nwk_s_enc_key"],
 };
 
-function keysOf(roles: readonly KeyRole[], given: (name: string) => string | undefined): Map<KeyRole, Key> {
+function keysOf(roles: readonly KeyRole[], field: Deviceable["field"]): Map<KeyRole, Key> {
   const keys = new Map<KeyRole, Key>();
   for (const role of roles) {
     const names = columns[role] ?? [];
-    const text = names.map(given).find((value) => value !== undefined);
+    const text = names.map(field).find((value) => value !== undefined);
     const key = text === undefined ? undefined : parseKey(role, text);
-    // The value itself never enters a message.
     if (!key)
       throw new UserError(
         "import/key",
-        `${names[0]}: expected 32 hex digits${text === undefined ? ", found nothing" : ""}`,
+        `${names[0]}: expected 32 hex digits${text === undefined ? ", is missing" : ""}`,
       );
     keys.set(role, key);
   }
   return keys;
 }
 
-function sessionOf(devAddr: string, given: (name: string) => string | undefined): NonNullable<NewDevice["abp"]> {
-  const up = given("last_f_cnt_up");
-  const down = given("last_n_f_cnt_down");
-  const applicationDown = given("last_a_f_cnt_down");
+function sessionOf(devAddr: string, field: Deviceable["field"]): NonNullable<NewDevice["abp"]> {
+  const count = (name: string) => {
+    const text = field(name);
+    return text === undefined ? undefined : parseCount(name, text);
+  };
+  const [up, down, applicationDown] = [count("last_f_cnt_up"), count("last_n_f_cnt_down"), count("last_a_f_cnt_down")];
   return {
     devAddr: parseHex("dev_addr", 8, devAddr),
-    ...(up === undefined ? {} : { fCntUp: parseCount("last_f_cnt_up", up) }),
-    ...(down === undefined ? {} : { fCntDown: parseCount("last_n_f_cnt_down", down) }),
-    ...(applicationDown === undefined ? {} : { aFCntDown: parseCount("last_a_f_cnt_down", applicationDown) }),
+    ...(up === undefined ? {} : { fCntUp: up }),
+    ...(down === undefined ? {} : { fCntDown: down }),
+    ...(applicationDown === undefined ? {} : { aFCntDown: applicationDown }),
   };
 }
 
@@ -97,5 +155,3 @@ const bands: readonly (readonly [string, string])[] = [
   ["AS_9", "AS923-1"],
   ["CN_470", "CN470"],
 ];
-const regionOf = (plan: string | undefined) =>
-  plan === undefined ? undefined : bands.find(([prefix]) => plan.startsWith(prefix))?.[1];
