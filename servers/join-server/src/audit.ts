@@ -2,13 +2,33 @@
 import type { Op, Store } from "@trefoil/store";
 import type { Statement } from "./schema.ts";
 
+/** What the owner or an administrator did, or this server found out by itself: each is a row. */
 export type AuditKind =
   | "device/deleted"
   | "device/nonces-reset"
+  | "device/exported"
+  | "export/refused"
+  | "statement/admitted"
+  | "store/older-than-vault"
+  | "vault/older-than-store";
+/** What others can cause at will: rows are limited. */
+export type NotedKind =
+  | "interop/error-notified"
+  | "interop/limited"
+  | "interop/malformed"
+  | "interop/misaddressed"
+  | "interop/not-served"
+  | "interop/protocol-version"
+  | "interop/too-large"
+  | "interop/unasked-answer"
+  | "interop/unknown-peer"
+  | "interop/unknown-sender"
   | "join/foreign-device"
-  | "join/unknown-sender"
-  | "registration/accepted"
-  | "registration/refused";
+  | "join/mic-failed"
+  | "join/replayed"
+  | "join/vault-refused"
+  | "session/foreign"
+  | "statement/refused";
 export type AuditRow = {
   readonly entry: number;
   readonly at: number;
@@ -16,38 +36,60 @@ export type AuditRow = {
   readonly devEui?: string;
   readonly detail: unknown;
 };
-type Detail = { readonly [name: string]: string | number };
+export type Detail = { readonly [name: string]: string | number };
 
-/** A peer that tries the same again and again writes one row in this time. */
-const sameAgainAfterMs = 60_000;
+/** Whoever tries the same again and again writes one row in this time, and all together so many. */
+const windowMs = 60_000;
+const mostNotedInWindow = 300;
 
 export class Audit {
   readonly #store: Store<Statement>;
   readonly #now: () => number;
+  readonly #onFault: (fault: unknown) => void;
   readonly #latest = new Map<string, number>();
+  #window = { since: Number.NEGATIVE_INFINITY, noted: 0, heldBack: 0 };
 
-  constructor(store: Store<Statement>, now: () => number = Date.now) {
+  constructor(store: Store<Statement>, onFault: (fault: unknown) => void = () => {}, now: () => number = Date.now) {
     this.#store = store;
+    this.#onFault = onFault;
     this.#now = now;
   }
 
   /** To be committed together with what it tells of. */
   entry(kind: AuditKind, devEui: string | null, detail: Detail): Op<Statement> {
-    return { statement: "audit", rows: [[this.#now(), kind, devEui, JSON.stringify(detail)]] };
+    return this.#row(kind, devEui, detail);
   }
 
   async write(kind: AuditKind, devEui: string | null, detail: Detail): Promise<void> {
     await this.#store.commit([this.entry(kind, devEui, detail)]);
   }
 
-  /** For what somebody else can cause at will. */
-  async writeOnce(kind: AuditKind, devEui: string | null, detail: Detail): Promise<void> {
+  /** Waits for nothing: whether a row was written must not be seen in the time that an answer takes. */
+  note(kind: NotedKind, devEui: string | null, detail: Detail): void {
     const now = this.#now();
     const what = JSON.stringify([kind, devEui, detail]);
-    if (now - (this.#latest.get(what) ?? Number.NEGATIVE_INFINITY) < sameAgainAfterMs) return;
-    if (this.#latest.size >= 10_000) this.#latest.clear();
-    this.#latest.set(what, now);
-    await this.write(kind, devEui, detail);
+    if (now - (this.#latest.get(what) ?? Number.NEGATIVE_INFINITY) < windowMs) return;
+    const rows: Op<Statement>[] = this.#openWindow(now);
+    if (this.#window.noted >= mostNotedInWindow) this.#window.heldBack += 1;
+    else {
+      this.#window.noted += 1;
+      if (this.#latest.size >= 10_000) this.#latest.clear();
+      this.#latest.set(what, now);
+      rows.push(this.#row(kind, devEui, detail));
+    }
+    if (rows.length > 0) this.#store.commit(rows).catch(this.#onFault);
+  }
+
+  /** A new minute begins with how many rows the last one had no room for. */
+  #openWindow(now: number): Op<Statement>[] {
+    if (now - this.#window.since < windowMs) return [];
+    const { heldBack } = this.#window;
+    this.#window = { since: now, noted: 0, heldBack: 0 };
+    return heldBack === 0 ? [] : [this.#row("audit/held-back", null, { rows: heldBack })];
+  }
+
+  #row(kind: AuditKind | NotedKind | "audit/held-back", devEui: string | null, detail: Detail): Op<Statement> {
+    return { statement: "audit", rows: [[this.#now(), kind, devEui, JSON.stringify(detail)]] };
   }
 
   list(after: number, most: number): AuditRow[] {

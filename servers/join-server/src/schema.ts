@@ -1,41 +1,49 @@
 /**
- * The store of the join-server. What a device may never forget (DevNonces, the last JoinNonce) lies in `history` and `dev_nonce`, which
- * outlive the device's row: a device that is deleted and created again goes on where it was.
+ * The store of the join-server. What a device may never forget (DevNonces, rejoin frames, the last JoinNonce) lies in `history`,
+ * `dev_nonce` and `rejoin`, which outlive the device's row: a device that is deleted and created again goes on where it was.
+ * A claim that finds its nonce used makes a NULL where there may be none, and fails its unit: compare-and-set, also across processes.
  */
 import type { StoreDefinition } from "@trefoil/store";
 
-const version1 = `
+const version2 = `
 CREATE TABLE history (
   history INTEGER PRIMARY KEY,
   dev_eui TEXT NOT NULL,
   join_eui TEXT NOT NULL,
   last_join_nonce INTEGER NOT NULL,
   last_dev_nonce INTEGER NOT NULL,   -- the highest one used, -1 for none
+  rj_count0 INTEGER NOT NULL,        -- the last one of types 0 and 2 since the last join, -1 for none
+  rj_count1 INTEGER NOT NULL,        -- the highest one of type 1 ever, -1 for none
   UNIQUE (dev_eui, join_eui)
 ) STRICT;
 CREATE TRIGGER join_nonce_never_goes_back BEFORE UPDATE OF last_join_nonce ON history
 WHEN NEW.last_join_nonce < OLD.last_join_nonce
 BEGIN SELECT raise(ABORT, 'JoinNonce never goes back'); END;
+CREATE TRIGGER rj_count1_never_goes_back BEFORE UPDATE OF rj_count1 ON history
+WHEN NEW.rj_count1 < OLD.rj_count1
+BEGIN SELECT raise(ABORT, 'RJcount1 never goes back'); END;
 
--- Every DevNonce that was ever used, and the JoinNonce that answered it (NULL: used elsewhere, before it came here).
+-- Every DevNonce that was ever used.
 CREATE TABLE dev_nonce (
   history INTEGER NOT NULL,
   dev_nonce INTEGER NOT NULL,
-  join_nonce INTEGER,
   PRIMARY KEY (history, dev_nonce)
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER join_nonce_rises BEFORE INSERT ON dev_nonce
-WHEN NEW.join_nonce <= (SELECT last_join_nonce FROM history WHERE history = NEW.history)
-BEGIN SELECT raise(ABORT, 'JoinNonce rises with every join'); END;
+
+-- Every rejoin-request of types 0 and 2 that was answered: RJcount0 starts again with each join-accept, the frame never comes again.
+CREATE TABLE rejoin (
+  history INTEGER NOT NULL,
+  frame BLOB NOT NULL,
+  PRIMARY KEY (history, frame)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE device (
   dev_eui TEXT PRIMARY KEY,
   history INTEGER NOT NULL,
   join_eui TEXT NOT NULL,
   mac_version TEXT NOT NULL,
-  net_id TEXT NOT NULL,
-  as_id TEXT NOT NULL,
-  blobs TEXT NOT NULL                -- JSON RootKeyBlobs: only the vault opens them
+  provenance TEXT NOT NULL,          -- as the vault said it
+  blobs TEXT                         -- JSON RootKeyBlobs: only the vault opens them. NULL: derived from a master key
 ) STRICT, WITHOUT ROWID;
 
 -- The latest answer of each device: key envelopes and an encrypted join-accept.
@@ -44,6 +52,23 @@ CREATE TABLE answer (
   peer TEXT NOT NULL,
   request BLOB NOT NULL,
   body TEXT NOT NULL
+) STRICT;
+
+-- The AppSKeys of the last sessions, in envelopes, for the application server that asks.
+CREATE TABLE session (
+  history INTEGER NOT NULL,
+  join_nonce INTEGER NOT NULL,
+  session_key_id TEXT NOT NULL,
+  as_id TEXT NOT NULL,
+  kek_label TEXT NOT NULL,
+  aes_key TEXT NOT NULL,
+  PRIMARY KEY (history, join_nonce)
+) STRICT, WITHOUT ROWID;
+
+-- The last entry of each process of the vault that this store knows of.
+CREATE TABLE vault_entry (
+  instance INTEGER PRIMARY KEY,
+  entry INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE audit (
@@ -57,28 +82,41 @@ CREATE INDEX audit_of_device ON audit (dev_eui);
 CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'the audit trail is kept'); END;
 CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit trail is kept'); END;
 `;
+/** Stores of the first format were never released: they have tables that version 2 would make, and are refused. */
+const version1 = "";
 
 const ofDevice = "FROM history WHERE dev_eui = ?1 AND join_eui = ?2";
+const andDevice = "WHERE dev_eui = ?1 AND join_eui = ?2";
+const risen = "CASE WHEN last_join_nonce < ?3 THEN ?3 END";
 
 export const schema = {
-  migrations: [version1],
+  migrations: [version1, version2],
   statements: {
-    // A join: all three in one unit. The first fails the unit where another join won.
-    claimDevNonce: "INSERT INTO dev_nonce (history, dev_nonce, join_nonce) VALUES (?1, ?2, ?3)",
-    claimJoinNonce:
-      "UPDATE history SET last_join_nonce = ?2, last_dev_nonce = max(last_dev_nonce, ?3) WHERE history = ?1",
-    keepAnswer: "INSERT OR REPLACE INTO answer (history, peer, request, body) VALUES (?1, ?2, ?3, ?4)",
+    // A claim: all of its rows in one unit, which fails as a whole where another claim won. ?1 DevEUI, ?2 JoinEUI.
+    claimDevNonce: `INSERT INTO dev_nonce (history, dev_nonce) SELECT history, ?3 ${ofDevice}`,
+    claimJoin: `UPDATE history SET last_join_nonce = ${risen}, last_dev_nonce = max(last_dev_nonce, ?4), rj_count0 = -1 ${andDevice}`,
+    claimRejoinFrame: `INSERT INTO rejoin (history, frame) SELECT history, ?3 ${ofDevice}`,
+    claimRejoin02: `UPDATE history SET last_join_nonce = ${risen}, rj_count0 = ?4 ${andDevice}`,
+    claimRejoin1: `UPDATE history SET last_join_nonce = ${risen}, rj_count1 = CASE WHEN rj_count1 < ?4 THEN ?4 END ${andDevice}`,
+    keepAnswer: `INSERT OR REPLACE INTO answer (history, peer, request, body) SELECT history, ?3, ?4, ?5 ${ofDevice}`,
+    keepSession: `INSERT OR REPLACE INTO session (history, join_nonce, session_key_id, as_id, kek_label, aes_key) SELECT history, ?3, ?4, ?5, ?6, ?7 ${ofDevice}`,
+    dropOldSessions: `DELETE FROM session WHERE history = (SELECT history ${ofDevice}) AND join_nonce <= ?3`,
+    knowVaultEntry:
+      "INSERT INTO vault_entry (instance, entry) VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET entry = max(entry, excluded.entry)",
+    correctVaultEntry: "UPDATE vault_entry SET entry = ?2 WHERE instance = ?1",
 
-    addHistory: `INSERT INTO history (dev_eui, join_eui, last_join_nonce, last_dev_nonce) VALUES (?1, ?2, ?3, ?4)
+    addHistory: `INSERT INTO history (dev_eui, join_eui, last_join_nonce, last_dev_nonce, rj_count0, rj_count1) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
       ON CONFLICT (dev_eui, join_eui) DO UPDATE SET
-        last_join_nonce = max(last_join_nonce, excluded.last_join_nonce), last_dev_nonce = max(last_dev_nonce, excluded.last_dev_nonce)`,
+        last_join_nonce = max(last_join_nonce, excluded.last_join_nonce), last_dev_nonce = max(last_dev_nonce, excluded.last_dev_nonce),
+        rj_count0 = max(rj_count0, excluded.rj_count0), rj_count1 = max(rj_count1, excluded.rj_count1)`,
     addUsedDevNonce: `INSERT OR IGNORE INTO dev_nonce (history, dev_nonce) SELECT history, ?3 ${ofDevice}`,
-    addDevice: `INSERT INTO device (dev_eui, history, join_eui, mac_version, net_id, as_id, blobs) SELECT ?1, history, ?2, ?3, ?4, ?5, ?6 ${ofDevice}`,
+    addDevice: `INSERT INTO device (dev_eui, history, join_eui, mac_version, provenance, blobs) SELECT ?1, history, ?2, ?3, ?4, ?5 ${ofDevice}`,
     deleteDevice: "DELETE FROM device WHERE dev_eui = ?1",
 
     forgetDevNonces: "DELETE FROM dev_nonce WHERE history = ?1",
     forgetLastDevNonce: "UPDATE history SET last_dev_nonce = -1 WHERE history = ?1",
     forgetAnswer: "DELETE FROM answer WHERE history = ?1",
+    forgetSessions: "DELETE FROM session WHERE history = ?1",
 
     audit: "INSERT INTO audit (at, kind, dev_eui, detail) VALUES (?1, ?2, ?3, ?4)",
   },

@@ -20,8 +20,8 @@ export type HttpsRequest<Caller = Peer> = {
   readonly body: string;
   readonly peer: Caller;
 };
-/** Without a body only the status is sent. */
-export type HttpsAnswer = { readonly status: number; readonly body?: unknown };
+/** `json` is a body that was written already. Without either only the status is sent. */
+export type HttpsAnswer = { readonly status: number; readonly body?: unknown; readonly json?: string };
 export type HttpsListener = { readonly address: Address; close(): Promise<void> };
 
 /** Why a connection was closed before a request was read. `fingerprint` of the caller's key, where it showed a certificate. */
@@ -129,9 +129,9 @@ function callerAt<C>(
   return now() === undefined ? "link/not-pinned" : now;
 }
 
-function answer(outgoing: ServerResponse, { status, body }: HttpsAnswer): void {
-  if (body === undefined) return void outgoing.writeHead(status, { "content-length": 0 }).end();
-  const text = JSON.stringify(body);
+function answer(outgoing: ServerResponse, { status, body, json }: HttpsAnswer): void {
+  const text = json ?? (body === undefined ? undefined : JSON.stringify(body));
+  if (text === undefined) return void outgoing.writeHead(status).end();
   outgoing
     .writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) })
     .end(text);

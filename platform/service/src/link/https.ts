@@ -13,6 +13,8 @@ import { clientContext, clientTls, type Station, spkiFingerprint, validityOf } f
 export type HttpsClient = {
   /** Posts JSON. Rejects with `Fault`: https/down, https/timeout, https/malformed, link/not-pinned. */
   post(path: string, body: unknown, options?: { readonly timeoutMs?: number }): Promise<HttpsAnswer>;
+  /** The same with JSON that was written already. */
+  postText(path: string, json: string, options?: { readonly timeoutMs?: number }): Promise<HttpsAnswer>;
   close(): void;
 };
 
@@ -104,8 +106,11 @@ function client(agent: Agent, { host, port }: Address, to: string): HttpsClient 
       });
       asked.end(text);
     });
+  const postText: HttpsClient["postText"] = (path, json, { timeoutMs = 10_000 } = {}) =>
+    attempt(path, json, timeoutMs, true);
   return {
-    post: (path, body, { timeoutMs = 10_000 } = {}) => attempt(path, JSON.stringify(body), timeoutMs, true),
+    postText,
+    post: (path, body, options) => postText(path, JSON.stringify(body), options),
     close: () => agent.destroy(),
   };
 }

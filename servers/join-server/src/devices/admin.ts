@@ -1,57 +1,48 @@
-/** Administration of the join-server (platform/wire/src/admin.ts): HTTP on its own unix socket. */
-import type { Vault } from "@trefoil/custody";
-import { isEui } from "@trefoil/custody";
+/** Administration of devices (platform/wire/src/admin.ts): HTTP on this server's own unix socket. */
+import { isEui, type Vault } from "@trefoil/custody";
 import { AdminRefusal, type Context } from "@trefoil/service";
-import type { JoinDevice, Results, SignedRegistration } from "@trefoil/wire";
+import type { DeviceId, ExposureRow, JoinDevice, Results } from "@trefoil/wire";
 import type { Audit } from "../audit.ts";
+import type { Standing } from "../standing.ts";
 import type { Turns } from "../turns.ts";
 import { importDevices } from "./import.ts";
-import type { Device, Registry } from "./registry.ts";
+import { limitOf, type Paged } from "./paged.ts";
+import { type Device, type Registry, shown } from "./registry.ts";
 
-export type AdminPorts = {
+export type DevicePorts = {
   readonly registry: Registry;
   readonly audit: Audit;
-  readonly vault: Vault;
+  readonly vault: Pick<Vault, "importRootKeys" | "exposure">;
   readonly turns: Turns;
+  readonly standing: () => Standing;
 };
-
-type Paged = { readonly after?: string; readonly limit?: string };
 type OfDevice = { readonly devEui: string };
-/** Unless the call says otherwise: more than a terminal shows, less than a process should hold as one text. */
-const defaultLimit = 100_000;
+/** Devices in one question about their exposure. */
+const exposureGroup = 500;
 
-export function addRoutes(admin: Context["admin"], ports: AdminPorts): void {
-  const { registry, audit, vault, turns } = ports;
-
-  admin.get("/vault", async () => vault.info({}));
-  admin.get("/registrations", async () => vault.keks({}));
-  admin.post<{ Body: SignedRegistration }>("/registrations", async ({ body }) => {
-    const registered = await vault.registerKek(body);
-    const label = labelOf(body);
-    if (registered.result === "registered") {
-      await audit.write("registration/accepted", null, { label });
-      return {};
-    }
-    await audit.writeOnce("registration/refused", null, { label, code: registered.code });
-    throw new AdminRefusal(registered.code, `the vault did not accept the registration of ${label}`, 409);
-  });
+export function addDeviceRoutes(admin: Context["admin"], ports: DevicePorts): void {
+  const { registry, audit, vault, turns, standing } = ports;
+  /** With whom the owner's statements say that it is. */
+  const row = (device: Device) => ({ ...shown(device), ...standing().assignedTo(device) });
 
   admin.post<{ Body: readonly JoinDevice[] }>("/devices", async ({ body }): Promise<Results> => {
     if (!Array.isArray(body)) throw new AdminRefusal("admin/invalid-body", "the body is a list of devices");
     return importDevices(body, ports);
   });
-  admin.get<{ Querystring: Paged }>("/devices", async ({ query }) => registry.list(query.after ?? "", limitOf(query)));
-  admin.get<{ Params: OfDevice }>("/devices/:devEui", async ({ params }) => {
-    const { blobs: _, history: __, lastDevNonce, ...shown } = deviceOf(registry, params);
-    return { ...shown, ...(lastDevNonce < 0 ? {} : { lastDevNonce }) };
+  admin.get<{ Querystring: Paged }>("/devices", async ({ query }) =>
+    registry.list(query.after ?? "", limitOf(query)).map(row),
+  );
+  admin.get<{ Params: OfDevice }>("/devices/:devEui", async ({ params }) => row(deviceOf(registry, params)));
+  admin.get<{ Params: OfDevice }>("/devices/:devEui/history", async ({ params }) => {
+    const device = deviceOf(registry, params);
+    const { lastJoinNonce, rjCount0, rjCount1 } = shown(device);
+    return { usedDevNonces: registry.usedDevNonces(device), lastJoinNonce, ...given({ rjCount0, rjCount1 }) };
   });
   admin.delete<{ Params: OfDevice }>("/devices/:devEui", async ({ params }) =>
     turns.take(lower(params), async () => {
       const device = deviceOf(registry, params);
-      await registry.remove(
-        device,
-        audit.entry("device/deleted", device.devEui, { joinEui: device.joinEui, lastJoinNonce: device.lastJoinNonce }),
-      );
+      const { devEui, joinEui, lastJoinNonce } = device;
+      await registry.remove(device, audit.entry("device/deleted", devEui, { joinEui, lastJoinNonce }));
       return {};
     }),
   );
@@ -72,10 +63,26 @@ export function addRoutes(admin: Context["admin"], ports: AdminPorts): void {
       });
     },
   );
+  admin.get<{ Querystring: Paged }>("/exposure", async ({ query }): Promise<readonly ExposureRow[]> => {
+    const devices = registry.list(query.after ?? "", limitOf(query, 10_000));
+    const rows: ExposureRow[] = [];
+    for (let at = 0; at < devices.length; at += exposureGroup)
+      rows.push(...(await vault.exposure(devices.slice(at, at + exposureGroup).map(withBlobs))));
+    return rows;
+  });
   admin.get<{ Querystring: Paged }>("/audit", async ({ query }) =>
     audit.list(Number(query.after ?? 0) || 0, limitOf(query)),
   );
 }
+
+export const withBlobs = ({ devEui, joinEui, blobs }: Device): DeviceId & Pick<Device, "blobs"> => ({
+  devEui,
+  joinEui,
+  ...(blobs === undefined ? {} : { blobs }),
+});
+
+const given = <T extends object>(fields: T): Partial<T> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
 
 const lower = ({ devEui }: OfDevice): string => devEui.toLowerCase();
 
@@ -84,18 +91,4 @@ function deviceOf(registry: Registry, params: OfDevice): Device {
   const device = isEui(devEui) ? registry.byDevEui(devEui) : undefined;
   if (device === undefined) throw new AdminRefusal("device/unknown", `there is no device ${devEui.slice(0, 32)}`, 404);
   return device;
-}
-
-function limitOf({ limit }: Paged): number {
-  const asked = Number(limit ?? defaultLimit);
-  return Number.isInteger(asked) && asked > 0 ? Math.min(asked, defaultLimit) : defaultLimit;
-}
-
-/** For the audit trail alone: nothing here has checked the signature. */
-function labelOf({ payload }: SignedRegistration): string {
-  try {
-    return String(JSON.parse(payload).label).slice(0, 128);
-  } catch {
-    return "(unreadable)";
-  }
 }

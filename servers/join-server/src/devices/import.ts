@@ -31,13 +31,10 @@ async function importGroup(rows: readonly unknown[], { registry, vault }: Import
   try {
     if (devices.length > 0)
       imported = await vault.importRootKeys(
-        devices.map(({ devEui, joinEui, netId, asId, macVersion, sealed }) => ({
-          devEui,
-          joinEui,
-          netId,
-          asId,
-          macVersion,
-          sealed,
+        devices.map(({ devEui, joinEui, macVersion, sealed, origin, provision }) => ({
+          ...{ devEui, joinEui, macVersion, sealed },
+          ...(origin === undefined ? {} : { origin }),
+          ...(provision === undefined ? {} : { provision }),
         })),
       );
   } catch (error) {
@@ -49,17 +46,22 @@ async function importGroup(rows: readonly unknown[], { registry, vault }: Import
   return Promise.all(checked.map((row) => ("devEui" in row ? store(row, answers.get(row), registry) : row)));
 }
 
-async function store(
-  { sealed: _, ...device }: JoinDevice,
-  answer: Imported | undefined,
-  registry: Registry,
-): Promise<Result> {
+/**
+ * A device that comes from elsewhere without its history must not see a JoinNonce again: it starts where no other join server is likely
+ * to have come.
+ */
+const firstJoinNonceOfImports = 65_536;
+const startOf = ({ origin, lastJoinNonce }: JoinDevice): { readonly lastJoinNonce?: number } =>
+  lastJoinNonce === undefined && origin === "file" ? { lastJoinNonce: firstJoinNonceOfImports - 1 } : {};
+
+async function store(device: JoinDevice, answer: Imported | undefined, registry: Registry): Promise<Result> {
   if (answer?.result !== "imported") {
     const code = answer?.code ?? "vault/malformed";
     return failed(code, sentences[code] ?? "the vault refused its keys");
   }
+  const { blobs, provenance } = answer;
   try {
-    await registry.add({ ...device, blobs: answer.blobs });
+    await registry.add({ ...device, ...startOf(device), blobs, provenance });
     return { ok: true };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
@@ -77,4 +79,6 @@ const sentences: { readonly [code: string]: string } = {
   "sealed/changed": "a sealed key was changed: role, JoinEUI, DevEUI and vault must be those that it was sealed for",
   "import/other-device": "the sealed keys are of another DevEUI or JoinEUI",
   "import/wrong-keys": "a device of 1.0.x needs its AppKey, one of 1.1 its AppKey and NwkKey",
+  "import/provision":
+    "the provisioner's signature does not fit the sealed keys, or no statement names that provisioner",
 };

@@ -6,7 +6,7 @@ import { openStore, type Store } from "@trefoil/store";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Audit } from "../audit.ts";
 import { type Statement, schema } from "../schema.ts";
-import { type Device, Registry } from "./registry.ts";
+import { type Device, type Nonce, noHistory, Registry } from "./registry.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "trefoil-js-"));
 let store: Store<Statement>;
@@ -24,18 +24,28 @@ const add = async (devEui: string): Promise<Device> => {
   await registry.add({
     devEui,
     joinEui: "70b3d57ed0000001",
-    macVersion: "1.0.3",
-    netId: "000013",
-    asId: "as",
+    macVersion: "1.1",
+    provenance: "unknown",
     blobs: { AppKey: "x" },
   });
   return registry.byDevEui(devEui) ?? expect.unreachable();
 };
+const appSKey = { kekLabel: "as/1", aesKey: "00".repeat(24) };
+let entry = 0;
+const claimNonce = (device: Device, nonce: Nonce, joinNonce: number, body = "") => {
+  entry += 1;
+  return registry
+    .claim({
+      ...{ device, nonce, joinNonce, peer: "p", request: new Uint8Array(32), body },
+      ...{ use: { instance: 0, entry }, session: { sessionKeyId: `${joinNonce}`, asId: "as", appSKey } },
+    })
+    .then(
+      () => "claimed",
+      ({ code }) => code,
+    );
+};
 const claim = (device: Device, devNonce: number, joinNonce: number) =>
-  registry.claim({ device, devNonce, joinNonce, peer: "p", request: new Uint8Array(32), body: `${devNonce}` }).then(
-    () => "claimed",
-    ({ code }) => code,
-  );
+  claimNonce(device, { request: "join", devNonce }, joinNonce, `${devNonce}`);
 const again = (device: Device) => registry.byDevEui(device.devEui) ?? expect.unreachable();
 
 it("of claims with one DevNonce, or with one JoinNonce, the store lets one through (TS001-1.0.4 §6.2.5, §6.2.6)", async () => {
@@ -64,22 +74,99 @@ it("a refused claim leaves nothing behind: neither its nonce nor its answer", as
 it("JoinNonce never goes back, not even by a mistake", async () => {
   const device = await add("0000000000000003");
   await claim(device, 1, 100);
-  const back = store.commit([{ statement: "claimJoinNonce", rows: [[device.history, 50, 1]] }]);
+  const back = store.commit([{ statement: "claimJoin", rows: [[device.devEui, device.joinEui, 50, 1]] }]);
   await expect(back).rejects.toMatchObject({ code: "store/constraint" });
   await registry.resetNonces(again(device), new Audit(store).entry("device/nonces-reset", device.devEui, {}));
   expect(again(device)).toMatchObject({ lastJoinNonce: 100, lastDevNonce: -1 });
 });
 
+it("of rejoins with one frame, one RJcount1 or one JoinNonce the store lets one through (LoRaWAN 1.1 §6.2.4)", async () => {
+  const device = await add("0000000000000004");
+  const frame = (octet: number) => new Uint8Array(19).fill(octet);
+  expect(await claimNonce(device, { request: 0, rjCount: 3, frame: frame(1) }, 1)).toBe("claimed");
+  expect(registry.isFrameUsed(device, frame(1))).toBe(true);
+  expect(await claimNonce(device, { request: 0, rjCount: 3, frame: frame(1) }, 2)).toBe("store/constraint");
+  expect(await claimNonce(device, { request: 2, rjCount: 4, frame: frame(2) }, 1)).toBe("store/constraint");
+  expect(registry.isFrameUsed(device, frame(2))).toBe(false);
+  expect(await claimNonce(device, { request: 2, rjCount: 0, frame: frame(2) }, 2)).toBe("claimed");
+  const both = [claimNonce(device, { request: 1, rjCount: 9 }, 3), claimNonce(device, { request: 1, rjCount: 9 }, 4)];
+  expect((await Promise.all(both)).sort()).toEqual(["claimed", "store/constraint"]);
+  expect(await claimNonce(device, { request: 1, rjCount: 8 }, 10)).toBe("store/constraint");
+  expect(again(device)).toMatchObject({ lastJoinNonce: 3, rjCount0: 0, rjCount1: 9 });
+});
+
+it("RJcount0 starts again with a join, RJcount1 never does (LoRaWAN 1.1 §6.2.4.1, §6.2.4.2)", async () => {
+  const device = await add("0000000000000005");
+  await claimNonce(device, { request: 0, rjCount: 3, frame: new Uint8Array(1) }, 1);
+  await claimNonce(device, { request: 1, rjCount: 7 }, 2);
+  await claim(device, 1, 3);
+  expect(again(device)).toMatchObject({ rjCount0: -1, rjCount1: 7 });
+  await expect(
+    store.commit([{ statement: "claimRejoin1", rows: [[device.devEui, device.joinEui, 9, 7]] }]),
+  ).rejects.toMatchObject({ code: "store/constraint" });
+});
+
+it("a derived device gets its row with its first claim, and one of two such claims wins", async () => {
+  const id = { devEui: "0000000000000006", joinEui: "70b3d57ed0000001" };
+  const derived: Device = { ...id, macVersion: "1.1", provenance: "derived", unregistered: true, ...noHistory };
+  expect((await Promise.all([claim(derived, 1, 1), claim(derived, 2, 1)])).sort()).toEqual([
+    "claimed",
+    "store/constraint",
+  ]);
+  const device = registry.byDevEui(id.devEui) ?? expect.unreachable();
+  expect(device).toMatchObject({ provenance: "derived", lastJoinNonce: 1 });
+  expect(device.blobs).toBeUndefined();
+  expect(await claim(device, 3, 2)).toBe("claimed");
+});
+
+it("the AppSKeys of the last four sessions are kept, and no more", async () => {
+  const device = await add("0000000000000007");
+  for (const nonce of [1, 2, 3, 4, 5, 6]) await claim(device, nonce, nonce);
+  const kept = [1, 2, 3, 4, 5, 6].filter((nonce) => registry.sessionOf(device, `${nonce}`) !== undefined);
+  expect(kept).toEqual([3, 4, 5, 6]);
+  expect(registry.sessionOf(device, "6")).toEqual({ sessionKeyId: "6", asId: "as", appSKey });
+});
+
+it("each claim is kept with its entry in the vault's log", async () => {
+  const device = await add("0000000000000008");
+  await claim(device, 1, 1);
+  expect(registry.vaultEntryOf(0)).toBe(entry);
+  expect([registry.vaultEntryOf(1), registry.knownInstances]).toEqual([0, [0]]);
+});
+
+it("a store of the format that was never released is refused, not half read", async () => {
+  const file = join(folder, "old.sqlite");
+  const old = await openStore({ file, role: "join-server", migrations: ["CREATE TABLE history (a)"], statements: {} });
+  await old.close();
+  await expect(openStore({ ...schema, file, role: "join-server" })).rejects.toMatchObject({ code: "store/failed" });
+});
+
 it("the audit trail is only ever added to, and a peer that repeats itself writes one row a minute", async () => {
   let now = 1_000;
-  const audit = new Audit(store, () => now);
+  const audit = new Audit(store, expect.unreachable, () => now);
   const before = audit.list(0, 1_000).length;
   for (const at of [1_000, 2_000, 60_999, 61_000]) {
     now = at;
-    await audit.writeOnce("join/foreign-device", "0000000000000009", { netId: "000014" });
+    audit.note("join/foreign-device", "0000000000000009", { netId: "000014" });
   }
+  await expect.poll(() => audit.list(0, 1_000).slice(before).length).toBe(2);
   expect(audit.list(0, 1_000).slice(before)).toMatchObject([
     { at: 1_000 },
     { at: 61_000, kind: "join/foreign-device", detail: { netId: "000014" } },
+  ]);
+  await expect(store.commit([{ statement: "deleteDevice", rows: [["x"]] }])).resolves.toBeDefined();
+});
+
+it("whatever others do, so many rows in a minute and no more; the next minute says how many were held back", async () => {
+  let now = 0;
+  const audit = new Audit(store, expect.unreachable, () => now);
+  const first = (audit.list(0, 100_000).at(-1)?.entry ?? 0) + 0;
+  for (let i = 0; i < 1_000; i++) audit.note("interop/malformed", null, { i });
+  now = 60_000;
+  audit.note("interop/malformed", null, { i: 5_000 });
+  await expect.poll(() => audit.list(first, 10_000).length).toBe(302);
+  expect(audit.list(first, 10_000).slice(-2)).toMatchObject([
+    { kind: "audit/held-back", detail: { rows: 700 } },
+    { kind: "interop/malformed" },
   ]);
 });

@@ -7,13 +7,19 @@ const known = (macVersion: MacVersion, change: Partial<Known> = {}): Known => ({
   macVersion,
   lastJoinNonce: 7,
   lastDevNonce: 100,
-  isDevNonceUsed: false,
+  rjCount1: 30,
+  isUsed: false,
   ...change,
 });
 const asked = (macVersion: string, devNonce: number, dlSettings = macVersion.startsWith("1.1") ? 0x80 : 0): Asked => ({
   macVersion,
-  devNonce,
+  nonce: { request: "join", devNonce },
   dlSettings,
+});
+const rejoin = (request: 0 | 1 | 2, rjCount: number, macVersion = "1.1"): Asked => ({
+  macVersion,
+  nonce: request === 1 ? { request, rjCount } : { request, rjCount, frame: new Uint8Array(19) },
+  dlSettings: macVersion === "1.1" ? 0x80 : 0,
 });
 const outcome = (decision: ReturnType<typeof decideJoin>) =>
   decision.is === "join" ? decision.joinNonce : decision.outcome;
@@ -26,16 +32,25 @@ it.each<[string, Known, Asked, number | string]>([
   ["a random DevNonce below the last (1.0.3)", known("1.0.3"), asked("1.0.3", 5), 8],
   [
     "a random DevNonce of long ago (1.0.0)",
-    known("1.0.0", { isDevNonceUsed: true }),
+    known("1.0.0", { isUsed: true }),
     asked("1.0.0", 5),
     "join/dev-nonce-reused",
   ],
   [
     "a DevNonce that was used before the import, although it is higher",
-    known("1.0.4", { isDevNonceUsed: true }),
+    known("1.0.4", { isUsed: true }),
     asked("1.0.4", 500),
     "join/dev-nonce-reused",
   ],
+  ["RJcount1 that rises (LoRaWAN 1.1 §6.2.4.2)", known("1.1"), rejoin(1, 31), 8],
+  ["RJcount1 that stands still", known("1.1"), rejoin(1, 30), "rejoin/count-not-rising"],
+  ["RJcount1 that falls", known("1.1"), rejoin(1, 0), "rejoin/count-not-rising"],
+  ["the first RJcount1", known("1.1", { rjCount1: -1 }), rejoin(1, 0), 8],
+  ["RJcount0 that starts again after a join-accept (LoRaWAN 1.1 §6.2.4.1)", known("1.1"), rejoin(0, 0), 8],
+  ["a frame of type 0 that was answered before", known("1.1", { isUsed: true }), rejoin(0, 7), "rejoin/replayed"],
+  ["a frame of type 2 that was answered before", known("1.1", { isUsed: true }), rejoin(2, 7), "rejoin/replayed"],
+  ["a rejoin of a 1.0.x device", known("1.0.4"), rejoin(0, 1, "1.0.4"), "join/version"],
+  ["a rejoin of a 1.1 device whose network takes it for 1.0.x", known("1.1"), rejoin(0, 1, "1.0.4"), "join/version"],
   ["another patch release of the same scheme", known("1.0.2"), asked("1.0.4", 5), 8],
   ["1.0.x for a 1.1 device", known("1.1"), asked("1.0.4", 101), "join/version"],
   ["1.1 for a 1.0.x device", known("1.0.4"), asked("1.1", 101), "join/version"],
@@ -61,7 +76,7 @@ it("whatever comes in which order, no DevNonce joins twice and JoinNonce rises (
       let [lastJoinNonce, lastDevNonce] = [0, -1];
       for (const devNonce of nonces) {
         const decision = decideJoin(
-          { macVersion: version, lastJoinNonce, lastDevNonce, isDevNonceUsed: used.has(devNonce) },
+          { macVersion: version, lastJoinNonce, lastDevNonce, rjCount1: -1, isUsed: used.has(devNonce) },
           asked(version, devNonce),
         );
         if (decision.is === "refused") continue;

@@ -1,127 +1,146 @@
 /**
- * A JoinReq of an authenticated peer (TS002-1.0.0 §8.1): who asks, for which device, with which nonces; one question to the vault; the
- * claim; the answer. No key is ever here.
+ * A JoinReq or RejoinReq of an authenticated peer (TS002-1.0.0 §8.1): who asks, for which device, with which nonces; one question to the
+ * vault; the claim; the answer. What costs nothing comes first: a stranger uses up no nonce and asks the vault nothing. No key is ever here.
  */
-import { createHash, randomBytes } from "node:crypto";
-import { answerHeader, encodeMessage, type JoinAns, type JoinReq } from "@trefoil/backend-interfaces";
-import { parseHex, type SessionKeys, type Vault, type VaultJoined } from "@trefoil/custody";
-import { decodePhyPayload, type JoinRequest } from "@trefoil/lorawan";
-import { Fault, type Peer } from "@trefoil/service";
-import type { Audit } from "../audit.ts";
-import type { Device, Registry } from "../devices/registry.ts";
+import { hash, randomBytes } from "node:crypto";
+import { answerHeader, encodeMessage, type JoinReq, type RejoinReq } from "@trefoil/backend-interfaces";
+import { networkText, type SessionKeys, type Vault, type VaultJoined } from "@trefoil/custody";
+import { Fault } from "@trefoil/service";
+import type { DeviceId } from "@trefoil/wire";
+import { type Device, noHistory, type Registry } from "../devices/registry.ts";
+import { type Handled, unavailable } from "../interop/handled.ts";
+import type { Limiter } from "../interop/limits.ts";
+import { identifier } from "../interop/sender.ts";
+import { outcomeOfVault } from "../outcomes.ts";
+import type { Peer, Standing } from "../standing.ts";
 import type { Turns } from "../turns.ts";
 import { decideJoin } from "./decide.ts";
-import { type Outcome, outcomeOfVault } from "./outcomes.ts";
+import { type Requested, readRequest } from "./request.ts";
 
 export type JoinPorts = {
   readonly registry: Registry;
-  readonly audit: Audit;
-  readonly vault: Pick<Vault, "join">;
+  readonly standing: () => Standing;
+  readonly vault: Pick<Vault, "join" | "rejoin">;
+  readonly limits: Limiter;
   /** One join at a time for each device. */
   readonly turns: Turns;
   /** Trouble of ours that the peer only learns the outcome of. */
   readonly onFault: (fault: Fault, devEui: string) => void;
 };
-/** `body` is a JoinAns ready to send: only where the outcome is a success. */
-export type Handled = { readonly outcome: Outcome; readonly devEui?: string; readonly body?: unknown };
+type Asking = Requested & {
+  readonly message: JoinReq | RejoinReq;
+  readonly peer: Peer & Required<Pick<Peer, "network">>;
+};
 
-export async function handleJoinReq(request: JoinReq, peer: Peer, ports: JoinPorts): Promise<Handled> {
-  const { DevEUI: devEui } = request;
-  const netId = identifier(request.SenderID, 6);
-  if (netId === undefined || peer.netId === undefined || netId !== peer.netId.toLowerCase()) {
-    await ports.audit.writeOnce("join/unknown-sender", null, { peer: peer.fingerprint, senderId: request.SenderID });
-    return { outcome: "join/unknown-sender" };
-  }
-  const frame = decodePhyPayload(parseHex(request.PHYPayload) ?? new Uint8Array(0));
-  if (!("type" in frame) || frame.type !== "JoinRequest" || frame.devEui !== devEui)
-    return { outcome: "join/malformed", devEui };
-  if (identifier(request.ReceiverID, 16) !== frame.joinEui) return { outcome: "join/unknown-receiver", devEui };
+export async function handleActivation(message: JoinReq | RejoinReq, peer: Peer, ports: JoinPorts): Promise<Handled> {
+  const { DevEUI: devEui } = message;
+  const { network } = peer;
+  const requested = readRequest(message);
+  if (requested === undefined || network === undefined) return { outcome: "join/malformed", devEui };
+  const { joinEui } = requested;
+  if (identifier(message.ReceiverID, 16) !== joinEui) return { outcome: "join/unknown-receiver", devEui };
+  if (requested.netId !== undefined && requested.netId !== network.netId)
+    return { outcome: "rejoin/other-network", devEui };
+
+  const assigned = ports.standing().assignedTo({ devEui, joinEui });
+  if (assigned === undefined) return { outcome: "join/unknown-device", devEui };
+  if (networkText(assigned.network) !== networkText(network)) return { outcome: "join/foreign-device", devEui };
+  if (!ports.limits.joinEui.take(joinEui) || !ports.limits.device.take(devEui + joinEui))
+    return { outcome: "join/limited", devEui };
 
   return ports.turns.take(devEui, async () => {
-    const device = ports.registry.byDevEui(devEui);
-    if (device === undefined || device.joinEui !== frame.joinEui) return { outcome: "join/unknown-device", devEui };
-    if (device.netId !== netId) {
-      await ports.audit.writeOnce("join/foreign-device", devEui, { peer: peer.fingerprint, netId });
-      return { outcome: "join/foreign-device", devEui };
-    }
-    return { devEui, ...(await joinDevice(request, frame, device, peer, ports)) };
+    const device = findDevice({ devEui, joinEui }, ports);
+    if (device === undefined) return { outcome: "join/unknown-device", devEui };
+    return { devEui, ...(await activate({ ...requested, message, peer: { ...peer, network } }, device, ports)) };
   });
 }
 
-async function joinDevice(
-  request: JoinReq,
-  { devNonce }: JoinRequest,
-  device: Device,
-  peer: Peer,
-  ports: JoinPorts,
-): Promise<Handled> {
-  const { registry, vault, onFault } = ports;
-  const digest = digestOf(request);
+/** A registered one, or one whose root keys are derived from the master key of its JoinEUI. */
+export function findDevice(
+  id: DeviceId,
+  { registry, standing }: Pick<JoinPorts, "registry" | "standing">,
+): Device | undefined {
+  const device = registry.byDevEui(id.devEui);
+  if (device !== undefined) return device.joinEui === id.joinEui ? device : undefined;
+  const macVersion = standing().derivedVersion(id.joinEui);
+  if (macVersion === undefined) return undefined;
+  return { ...id, macVersion, provenance: "derived", unregistered: true, ...noHistory, ...registry.historyOf(id) };
+}
+
+async function activate({ message, peer, nonce }: Asking, device: Device, ports: JoinPorts): Promise<Handled> {
+  const { registry, onFault } = ports;
+  const digest = digestOf(message);
   const kept = registry.answerOf(device);
   if (kept?.peer === peer.fingerprint && Buffer.compare(kept.request, digest) === 0)
-    return { outcome: "join/repeated", body: JSON.parse(kept.body) };
+    return { outcome: "join/repeated", json: kept.body };
 
-  const dlSettings = Number.parseInt(request.DLSettings, 16);
-  const known = { ...device, isDevNonceUsed: registry.isDevNonceUsed(device, devNonce) };
-  const decision = decideJoin(known, { macVersion: request.MACVersion, dlSettings, devNonce });
+  const dlSettings = Number.parseInt(message.DLSettings, 16);
+  const isUsed =
+    nonce.request === "join"
+      ? registry.isDevNonceUsed(device, nonce.devNonce)
+      : nonce.request !== 1 && registry.isFrameUsed(device, nonce.frame);
+  const decision = decideJoin({ ...device, isUsed }, { macVersion: message.MACVersion, dlSettings, nonce });
   if (decision.is === "refused") return { outcome: decision.outcome };
   const { joinNonce } = decision;
 
-  const { devEui, joinEui, netId, asId, blobs } = device;
-  const question = {
-    ...{ devEui, joinEui, netId, asId, blobs, joinNonce, dlSettings },
-    ...{ joinRequest: request.PHYPayload, devAddr: request.DevAddr, rxDelay: request.RxDelay },
-    ...(request.CFList === undefined ? {} : { cfList: request.CFList }),
-  };
   let answer: VaultJoined;
   try {
-    answer = await vault.join(question);
+    answer = await askVault(message, peer, device, joinNonce, ports.vault);
   } catch (error) {
-    return { outcome: unavailable(error, "join/vault-unavailable", devEui, onFault) };
+    return { outcome: unavailable(error, "join/vault-unavailable", device.devEui, onFault) };
   }
   if (answer.result === "refused") return { outcome: outcomeOfVault(answer.code) };
 
-  const body = encodeMessage(joinAns(request, answer.joinAccept, answer.keys));
+  const { keys, asId, provenance, use } = answer;
+  const sessionKeyId = randomBytes(16).toString("hex");
+  const body = JSON.stringify(encodeMessage(accepted(message, peer, answer, sessionKeyId)));
   try {
     await registry.claim({
-      device,
-      devNonce,
-      joinNonce,
-      peer: peer.fingerprint,
-      request: digest,
-      body: JSON.stringify(body),
+      device: { ...device, provenance },
+      ...{ nonce, joinNonce, use, peer: peer.fingerprint, request: digest, body },
+      session: { sessionKeyId, asId, appSKey: keys.appSKey },
     });
   } catch (error) {
     if (error instanceof Fault && error.code === "store/constraint") return { outcome: "join/dev-nonce-reused" };
-    return { outcome: unavailable(error, "join/store-unavailable", devEui, onFault) };
+    return { outcome: unavailable(error, "join/store-unavailable", device.devEui, onFault) };
   }
-  return { outcome: "join/accepted", body };
+  return { outcome: nonce.request === "join" ? "join/accepted" : "rejoin/accepted", json: body };
 }
 
-/** Only what the environment did ends as an outcome; a bug goes on upwards. */
-function unavailable(error: unknown, outcome: Outcome, devEui: string, onFault: JoinPorts["onFault"]): Outcome {
-  if (!(error instanceof Fault)) throw error;
-  onFault(error, devEui);
-  return outcome;
+function askVault(
+  message: JoinReq | RejoinReq,
+  { network }: Asking["peer"],
+  { devEui, joinEui, macVersion, blobs }: Device,
+  joinNonce: number,
+  vault: JoinPorts["vault"],
+): Promise<VaultJoined> {
+  const activation = {
+    ...{ devEui, joinEui, macVersion, network, joinNonce },
+    ...(blobs === undefined ? {} : { blobs }),
+    ...{ devAddr: message.DevAddr, dlSettings: Number.parseInt(message.DLSettings, 16), rxDelay: message.RxDelay },
+    ...(message.CFList === undefined ? {} : { cfList: message.CFList }),
+  };
+  return message.MessageType === "JoinReq"
+    ? vault.join({ ...activation, joinRequest: message.PHYPayload })
+    : vault.rejoin({ ...activation, rejoinRequest: message.PHYPayload });
 }
 
-const joinAns = (request: JoinReq, joinAccept: string, keys: SessionKeys): JoinAns => ({
-  ...answerHeader(request, "JoinAns"),
-  Result: { code: "Success" },
+type Joined = VaultJoined & { readonly result: "joined" };
+const accepted = (request: JoinReq | RejoinReq, peer: Peer, { joinAccept, keys }: Joined, sessionKeyId: string) => ({
+  ...answerHeader(request, request.MessageType === "JoinReq" ? "JoinAns" : "RejoinAns"),
+  Result: { code: "Success" } as const,
   PHYPayload: joinAccept,
   Lifetime: 0,
-  ...("nwkSKey" in keys
-    ? { NwkSKey: keys.nwkSKey }
-    : { FNwkSIntKey: keys.fNwkSIntKey, SNwkSIntKey: keys.sNwkSIntKey, NwkSEncKey: keys.nwkSEncKey }),
-  AppSKey: keys.appSKey,
-  SessionKeyID: randomBytes(16).toString("hex"),
+  ...networkKeys(keys),
+  // Otherwise the application server asks by AppSKeyReq: the network relays the SessionKeyID alone.
+  ...(peer.asksForAppSKey ? {} : { AppSKey: keys.appSKey }),
+  SessionKeyID: sessionKeyId,
 });
 
-/** Of the whole request as it was understood: every field counts, its spelling does not. */
-const digestOf = (request: JoinReq): Uint8Array => createHash("sha256").update(JSON.stringify(request)).digest();
+const networkKeys = (keys: SessionKeys) =>
+  "nwkSKey" in keys
+    ? { NwkSKey: keys.nwkSKey }
+    : { FNwkSIntKey: keys.fNwkSIntKey, SNwkSIntKey: keys.sNwkSIntKey, NwkSEncKey: keys.nwkSEncKey };
 
-/** A NetID or JoinEUI: hexadecimal, 0x and either case allowed (TS002-1.0.0 §8.2). */
-function identifier(text: string, digits: number): string | undefined {
-  const hex = text.toLowerCase().replace(/^0x/, "");
-  return hex.length === digits && /^[0-9a-f]+$/.test(hex) ? hex : undefined;
-}
+/** Of the whole request as it was understood: every field counts, its spelling does not. */
+const digestOf = (request: JoinReq | RejoinReq): Uint8Array => hash("sha256", JSON.stringify(request), "buffer");
