@@ -49,12 +49,16 @@ test("a new KEK is on the disk, its owner's alone, and sealed to the pinned vaul
   }
 });
 
-test("the KEK in use is never dropped, however old: neither by new ones that the owner has not signed", () => {
+test("no KEK that may be in use is dropped, however old: nor one that the owner signed and nobody joined under yet", () => {
   const ring = open();
+  ring.used("ns/000013");
   for (let i = 0; i < 3; i++) ring.make();
   now += 365 * day;
-  expect(open().drop()).toEqual(["ns/000013/3", "ns/000013/2"]);
-  expect(keyFiles()).toEqual(["kek.4.key", "kek.key"]);
+  expect(open().drop()).toEqual([]);
+  const later = open();
+  later.used("ns/000013/3");
+  expect(later.drop()).toEqual(["ns/000013/2", "ns/000013"]);
+  expect(keyFiles()).toEqual(["kek.3.key", "kek.4.key"]);
 });
 
 test("thirty days after its successor was used first, a KEK goes, unless something at rest is wrapped under it", () => {

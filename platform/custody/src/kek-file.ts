@@ -3,8 +3,8 @@
  * vault in `vault.pub`. All that are kept open envelopes, so that the vault may go over to the next one when the owner says so. `keks.json` says since when
  * each exists and when an envelope under it was opened last: nothing secret.
  *
- * A KEK is dropped, its file overwritten, when nobody can need it any more: it is not the newest, not the one that was used last, neither made nor used in the last
- * thirty days, and its server says that nothing at rest is wrapped under it.
+ * A KEK is dropped, its file overwritten, when nobody can need it any more: a later one has been used since, it was neither made nor used in the last
+ * thirty days, and its server says that nothing at rest is wrapped under it. Later ones than the last used stay: the owner may have signed them.
  */
 import {
   closeSync,
@@ -101,9 +101,11 @@ export class KekRing {
   drop(isAtRest: (label: string) => boolean = () => false): readonly string[] {
     const now = this.#now();
     const lastUse = Math.max(...this.#keks.map(({ usedAt = 0 }) => usedAt));
+    const inUse = this.#keks.find(({ usedAt = 0 }) => usedAt === lastUse) as Kept;
     const isOld = ({ madeAt, usedAt = 0 }: Kept) => now - Math.max(madeAt, usedAt) > keptFor;
-    const isLastUsed = ({ usedAt = 0, generation }: Kept) => (lastUse === 0 ? generation === 1 : usedAt === lastUse);
-    const gone = this.#keks.slice(1).filter((kek) => isOld(kek) && !isLastUsed(kek) && !isAtRest(kek.label));
+    const gone = this.#keks.filter(
+      (kek) => lastUse > 0 && kek.generation < inUse.generation && isOld(kek) && !isAtRest(kek.label),
+    );
     for (const { generation, key } of gone) {
       const path = join(this.#folder, nameOf(generation));
       writeFileSync(path, new Uint8Array(statSync(path).size), { flag: constants.O_WRONLY | constants.O_SYNC });
