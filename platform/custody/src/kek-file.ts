@@ -27,6 +27,7 @@ import { parseReceiver } from "./receiver.ts";
 type Kept = LabelledKek & { readonly generation: number; madeAt: number; usedAt?: number };
 type Times = { readonly [label: string]: { readonly madeAt: number; readonly usedAt?: number } };
 
+const { O_WRONLY, O_CREAT, O_TRUNC, O_SYNC } = constants;
 const day = 24 * 3600 * 1000;
 const keptFor = 30 * day;
 /** More would be a mistake, or an operator in a loop: each is read at every start. */
@@ -108,7 +109,7 @@ export class KekRing {
     );
     for (const { generation, key } of gone) {
       const path = join(this.#folder, nameOf(generation));
-      writeFileSync(path, new Uint8Array(statSync(path).size), { flag: constants.O_WRONLY | constants.O_SYNC });
+      writeDurably(path, O_WRONLY, new Uint8Array(statSync(path).size));
       unlinkSync(path);
       key[Symbol.dispose]();
     }
@@ -160,16 +161,20 @@ export class KekRing {
     this.#write("keks.json", Buffer.from(`${JSON.stringify(Object.fromEntries(rows))}\n`));
   }
 
-  /** Whole or not at all. O_SYNC: Node's permission model forbids fsync. */
+  /** Whole or not at all. */
   #write(name: string, contents: Uint8Array): void {
     const path = join(this.#folder, name);
-    const { O_WRONLY, O_CREAT, O_TRUNC, O_SYNC } = constants;
-    const file = openSync(`${path}.new`, O_WRONLY | O_CREAT | O_TRUNC | O_SYNC, 0o600);
-    try {
-      writeFileSync(file, contents);
-    } finally {
-      closeSync(file);
-    }
+    writeDurably(`${path}.new`, O_WRONLY | O_CREAT | O_TRUNC, contents);
     renameSync(`${path}.new`, path);
+  }
+}
+
+/** O_SYNC: Node's permission model forbids fsync. */
+function writeDurably(path: string, flags: number, contents: Uint8Array): void {
+  const file = openSync(path, flags | O_SYNC, 0o600);
+  try {
+    writeFileSync(file, contents);
+  } finally {
+    closeSync(file);
   }
 }

@@ -1,4 +1,5 @@
 /** The network-server: what it is made of, and how the parts are joined. */
+import type { KekRing } from "@trefoil/custody";
 import { devAddrRange, parseNetId, regionParameters } from "@trefoil/lorawan";
 import {
   type Context,
@@ -91,7 +92,7 @@ export const networkServer: Definition<"network-server", HotStatement> = {
       registry,
       netId,
       rxDelay: config.rxDelay,
-      keks: () => [secrets.kek],
+      keks: secrets.keks,
       joinServer: (joinEui) => joinServers.of(joinEui) as JoinServer,
     });
 
@@ -141,6 +142,7 @@ export const networkServer: Definition<"network-server", HotStatement> = {
     ctx.onStop(() => listener.close());
     ctx.onStop(() => intake.close());
 
+    addKekRoute(ctx, secrets.keks);
     addDeviceRoutes(ctx.admin, { state, registry, opener: secrets.opener, isRegion }, secrets.published);
     metrics.gauges({
       sessions: () => sessions.table.size,
@@ -158,6 +160,20 @@ export const networkServer: Definition<"network-server", HotStatement> = {
     ctx.log.info({ sessions: sessions.table.size }, "sessions loaded");
   },
 };
+
+/** The owner has a statement to sign about the answer; until the vault goes over to the new KEK, and after it, the former ones open. */
+function addKekRoute({ admin, log }: Ctx, keks: KekRing): void {
+  const drop = () => {
+    for (const label of keks.drop()) log.info({ label }, "a KEK that nobody uses any more was dropped");
+  };
+  drop();
+  admin.post("/kek", async () => {
+    drop();
+    const made = keks.make();
+    log.info({ label: made.label }, "a new KEK was made, for the owner to sign");
+    return made;
+  });
+}
 
 /** All frames whose window ended in the same 20 ms are one transaction. */
 const tickMs = 20;

@@ -1,28 +1,20 @@
-/** The two keys that this server was born with (`trefoil init`): its KEK, and the key that ABP session keys are sealed to. */
+/** The keys that this server was born with (`trefoil init`): its KEK, and those that followed it; the key that ABP session keys are sealed to. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  decodeKekFile,
-  decodeSealingKey,
-  type LabelledKek,
-  makeOpener,
-  type Opener,
-  publishReceiver,
-} from "@trefoil/custody";
+import { decodeSealingKey, KekRing, makeOpener, type Opener, publishReceiver } from "@trefoil/custody";
 import { Fault } from "@trefoil/service";
 
 export type Secrets = {
-  readonly kek: LabelledKek;
+  readonly keks: KekRing;
   readonly opener: Opener;
   /** The answer to GET /sealing-key. */
   readonly published: ReturnType<typeof publishReceiver>;
 };
 
 export function readSecrets(dataDir: string): Secrets {
-  const kek = wiped(read(dataDir, "kek.key"), decodeKekFile);
-  if (!kek) throw new Fault("start/keys", "kek.key is not a KEK file: run trefoil init", { retry: "never" });
+  const keks = new KekRing(dataDir);
   const privateKey = wiped(read(dataDir, "sealing.key"), decodeSealingKey);
-  return { kek, opener: makeOpener(privateKey), published: publishReceiver(privateKey) };
+  return { keks, opener: makeOpener(privateKey), published: publishReceiver(privateKey) };
 }
 
 function read(dataDir: string, name: string): Buffer {

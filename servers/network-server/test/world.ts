@@ -37,6 +37,7 @@ import { hex, TestDevice, type Version } from "./device.ts";
 import { kek, makeJoinServer } from "./join-server.ts";
 
 const sealing = makeSealingKeyPair();
+export const vault = makeSealingKeyPair();
 
 export { appKey, asKek, kek, rootKey } from "./join-server.ts";
 
@@ -47,6 +48,7 @@ export async function makeWorld(change: Partial<NetworkServerConfig> = {}) {
   const network = await makeTestNetwork("gateway-server", "network-server", "application-server", "join-server");
   const folder = network.dataDir("network-server");
   writeFileSync(join(folder, "kek.key"), encodeKekFile(kek), { mode: 0o600 });
+  writeFileSync(join(folder, "vault.pub"), `${vault.published.publicKey}\n`, { mode: 0o600 });
   writeFileSync(join(folder, "sealing.key"), encodeSealingKey(sealing.privateKey), { mode: 0o600 });
 
   const application = await makeApplicationServer(network);

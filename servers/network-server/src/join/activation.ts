@@ -4,7 +4,7 @@
  */
 import { randomBytes, randomInt } from "node:crypto";
 import { encodeMessage, type JoinReq, type RejoinReq } from "@trefoil/backend-interfaces";
-import type { LabelledKek } from "@trefoil/custody";
+import type { KekRing } from "@trefoil/custody";
 import type { JoinRequest, NetId, RejoinRequest } from "@trefoil/lorawan";
 import type { JoinServer } from "@trefoil/service";
 import type { Reception } from "@trefoil/wire";
@@ -28,7 +28,8 @@ export type ActivationPorts = {
   readonly state: State;
   readonly registry: Registry;
   readonly netId: NetId;
-  readonly keks: () => readonly LabelledKek[];
+  /** Own ones: no other can open the envelopes. */
+  readonly keks: KekRing;
   /** The join-server of a JoinEUI: the own one, or a foreign one by configuration. */
   readonly joinServer: (joinEui: string) => JoinServer;
 };
@@ -69,12 +70,13 @@ export class Activations {
       state.log.warn({ err: error, devEui: device.devEui }, "the join-server did not answer");
       return `${kind}/no-answer`;
     }
-    const answer = readJoinAnswer(body, asked, device.macVersion, keks());
+    const answer = readJoinAnswer(body, asked, device.macVersion, keks.all);
     if ("why" in answer) {
       const { why, detail } = answer;
       state.log.warn({ devEui: device.devEui, outcome: `${kind}/${why}`, detail }, "a join was not answered");
       return `${kind}/${why}`;
     }
+    keks.used(answer.kekLabel);
     await this.#store(activation, devAddr, answer);
     return this.#accept(activation, answer);
   }

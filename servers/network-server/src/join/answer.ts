@@ -17,6 +17,8 @@ export type Joined = {
   readonly phyPayload: Uint8Array;
   /** In the order of the column `keys`; the caller wipes them. */
   readonly keys: Uint8Array;
+  /** Under which KEK they came. */
+  readonly kekLabel: string;
   /** Absent where the application-server asks for it: then there is a SessionKeyID. */
   readonly appSKey?: KeyEnvelope;
   readonly sessionKeyId?: string;
@@ -65,6 +67,7 @@ function readSession(
   return {
     phyPayload,
     keys,
+    kekLabel: (message[roles[0]] as KeyEnvelope).kekLabel,
     ...(appSKey === undefined ? {} : { appSKey }),
     ...(sessionKeyId === undefined ? {} : { sessionKeyId }),
   };
