@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { parseOwnerPublicKey, parseReceiver } from "@trefoil/custody";
 import { Fault } from "@trefoil/service";
 import { readJson, writeDurably } from "../files.ts";
+import { publicKeyOf } from "./public-keys.ts";
 import { isBase64Of, isRecord } from "./shapes.ts";
 
 export const vaultFormat = 2;
@@ -56,11 +57,19 @@ export function readPinned(dataDir: string): PinnedFile {
     parseOwnerPublicKey(ownerPublicKey) === undefined ||
     parseReceiver(sealingKey) === undefined ||
     typeof tokenLabel !== "string" ||
-    typeof auditKey !== "string" ||
+    !isP256(auditKey) ||
     typeof id !== "string" ||
     !isBase64Of(check, 16) ||
     !isBase64Of(mac, 16)
   )
     throw fault("vault/damaged", `vault.json in ${dataDir} is damaged: restore it from a backup`);
   return file as PinnedFile;
+}
+
+function isP256(spki: unknown): spki is string {
+  try {
+    return typeof spki === "string" && publicKeyOf(spki).asymmetricKeyDetails?.namedCurve === "prime256v1";
+  } catch {
+    return false;
+  }
 }
