@@ -39,6 +39,7 @@ export const planted: readonly Planted[] = [
   { rules: ["only-the-supervisor-starts-processes"], file: "servers/network-server/src/starts.ts", source: 'import "node:child_process";' },
   { rules: ["one-door-to-sqlite"], file: "servers/network-server/src/database.ts", source: 'import "node:sqlite";' },
   { rules: ["one-door-to-the-token"], file: "servers/network-server/src/token.ts", source: 'import "pkcs11js";' },
+  { rules: ["one-door-to-the-token"], file: "servers/vault/src/pkcs11/second-door.ts", source: 'export const addOn = () => import("pkcs11js");' },
   { rules: ["the-vault-has-no-network"], file: "servers/vault/src/listens.ts", source: 'import "node:net";' },
   { rules: ["the-vault-has-no-network"], file: "servers/vault/src/serves.ts", source: 'import "fastify";' },
   { rules: ["the-gateway-server-needs-no-keys"], file: "servers/gateway-server/src/indirect.ts", source: 'import "./helper.ts";' },
@@ -48,7 +49,7 @@ export const planted: readonly Planted[] = [
   { rules: ["no-tests-in-production"], file: "platform/service/src/kit.ts", source: 'import "./testing.ts";' },
   { rules: ["no-tests-in-production"], file: "platform/custody/src/asserts.ts", source: 'import "vitest";' },
 
-  { rules: [], file: "servers/vault/src/token.ts", source: 'import "pkcs11js"; import type {} from "node:net";' },
+  { rules: [], file: "servers/vault/src/pkcs11/module.ts", source: 'import "pkcs11js"; import type {} from "node:net";' },
   { rules: [], file: "platform/store/src/database.ts", source: 'import "node:sqlite"; import "@trefoil/wire"; import "@trefoil/lorawan";' },
   { rules: [], file: "platform/service/src/testing.ts", source: 'import "node:child_process";' },
   { rules: [], file: "packages/lorawan/src/frame.test.ts", source: 'import "vitest"; import "node:fs"; import "@trefoil/simulator";' },

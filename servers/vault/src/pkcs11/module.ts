@@ -215,8 +215,8 @@ export class Session {
     return call("C_UnwrapKey", () => this.#native.C_UnwrapKey(this.#session, by, under, from, as));
   }
   wrap(mechanism: Mechanism, wrappingKey: ObjectHandle, key: ObjectHandle, mostOctets: number): Uint8Array {
-    const [by, under, what] = [native(mechanism), handle(wrappingKey), handle(key)];
-    return call("C_WrapKey", () => this.#native.C_WrapKey(this.#session, by, under, what, Buffer.alloc(mostOctets)));
+    const [by, under, what, into] = [native(mechanism), handle(wrappingKey), handle(key), Buffer.alloc(mostOctets)];
+    return call("C_WrapKey", () => this.#native.C_WrapKey(this.#session, by, under, what, into));
   }
   destroy(object: ObjectHandle): void {
     handle(object);
@@ -247,10 +247,10 @@ export class Session {
   }
 
   sign(mechanism: Mechanism, key: ObjectHandle, message: Uint8Array, octets: number): Uint8Array {
-    const [by, under, what] = [native(mechanism), handle(key), buffer(message)];
+    const [by, under, what, into] = [native(mechanism), handle(key), buffer(message), Buffer.alloc(octets)];
     return call(`C_Sign with ${mechanism.name}`, () => {
       this.#native.C_SignInit(this.#session, by, under);
-      return this.#native.C_Sign(this.#session, what, Buffer.alloc(octets));
+      return this.#native.C_Sign(this.#session, what, into);
     });
   }
   decrypt(mechanism: Mechanism, key: ObjectHandle, octets: Uint8Array): Uint8Array {
