@@ -19,7 +19,7 @@ type Row = {
   wrapped: string;
   wrappedBase64: string;
 };
-const vectors = JSON.parse(readFileSync(new URL("../test/sealed-key.json", import.meta.url), "utf8"));
+const vectors = JSON.parse(readFileSync(new URL("../../../vectors/sealed-key.json", import.meta.url), "utf8"));
 const rows: readonly Row[] = vectors.keys;
 const hex = (octets: Uint8Array) => Buffer.from(octets).toString("hex");
 const un = (text: string) => new Uint8Array(Buffer.from(text, "hex"));
