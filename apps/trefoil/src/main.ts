@@ -1,12 +1,22 @@
 /** The command line: `trefoil <command>`. `bin/trefoil.mjs` finds the right Node and runs this. */
 import { Command } from "commander";
 import { addApplicationCommands } from "./commands/application.ts";
+import { addAuditLogCommands } from "./commands/audit-log.ts";
+import { addBackupCommands } from "./commands/backup.ts";
+import { addCertificateCommands } from "./commands/certificate.ts";
 import { addConfigCommand } from "./commands/config.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDeviceCommands } from "./commands/device.ts";
 import { addGatewayCommands } from "./commands/gateway.ts";
 import { addInitCommand } from "./commands/init.ts";
+import { addJoinServerCommand } from "./commands/join-server.ts";
+import { addKekCommands } from "./commands/kek.ts";
+import { addLedgerCommands } from "./commands/ledgers.ts";
+import { addMasterKeyCommands } from "./commands/master-key.ts";
+import { addPeerCommands } from "./commands/peer.ts";
+import { addProvisionerCommands } from "./commands/provisioner.ts";
 import { addStartCommand } from "./commands/start.ts";
+import { addVaultCommands } from "./commands/vault.ts";
 import { addVerifyCustodyCommand } from "./commands/verify-custody.ts";
 
 const program = new Command("trefoil")
@@ -18,10 +28,20 @@ const program = new Command("trefoil")
   .enablePositionalOptions(false);
 
 addStartCommand(program);
+addJoinServerCommand(program);
 addInitCommand(program);
 addApplicationCommands(program);
 addGatewayCommands(program);
 addDeviceCommands(program);
+addPeerCommands(program);
+addKekCommands(program);
+addMasterKeyCommands(program);
+addProvisionerCommands(program);
+addLedgerCommands(program);
+addVaultCommands(program);
+addAuditLogCommands(program);
+addCertificateCommands(program);
+addBackupCommands(program);
 addConfigCommand(program);
 addDemoCommand(program);
 addVerifyCustodyCommand(program);

@@ -2,6 +2,7 @@
 export { applicationIds } from "./application-ids.ts";
 export type { Op, Param, Row } from "./batch.ts";
 export type { Committed } from "./committer.ts";
+export { copyStore } from "./copy.ts";
 export { Fault, type FaultDetails, type FaultFields, type Retry } from "./fault.ts";
 export {
   type OpenOptions,

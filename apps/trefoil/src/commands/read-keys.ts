@@ -4,7 +4,7 @@
  */
 import { createInterface } from "node:readline";
 import { isCancel, password } from "@clack/prompts";
-import { Key, type KeyRole } from "@trefoil/custody";
+import { Key, type KeyRole, keyLengths } from "@trefoil/custody";
 import { UserError } from "./output.ts";
 
 /** The keys of the wanted roles. */
@@ -14,7 +14,7 @@ export async function readKeys(roles: readonly KeyRole[]): Promise<Map<KeyRole, 
   if (missing.length > 0) {
     throw new UserError(
       "keys/missing",
-      `standard input lacks ${missing.join(" and ")}: write one "${missing[0]} <32 hex digits>" per line`,
+      `standard input lacks ${missing.join(" and ")}: write one "${missing[0]} <${digitsOf(missing[0] as KeyRole)} hex digits>" per line`,
     );
   }
   return keys;
@@ -24,8 +24,8 @@ async function promptForKeys(roles: readonly KeyRole[]): Promise<Map<KeyRole, Ke
   const keys = new Map<KeyRole, Key>();
   for (const role of roles) {
     const answer = await password({
-      message: `${role} (32 hex digits, not shown)`,
-      validate: (text) => (parseKey(role, text ?? "") ? undefined : "32 hex digits are needed"),
+      message: `${role} (${digitsOf(role)} hex digits, not shown)`,
+      validate: (text) => (parseKey(role, text ?? "") ? undefined : `${digitsOf(role)} hex digits are needed`),
     });
     if (isCancel(answer)) throw new UserError("keys/cancelled", "nothing was changed");
     keys.set(role, parseKey(role, answer) as Key);
@@ -49,17 +49,23 @@ async function keysFromInput(roles: readonly KeyRole[]): Promise<Map<KeyRole, Ke
     if (role === undefined)
       throw new UserError("keys/unknown-role", `line ${at} of standard input: expected one of ${roles.join(", ")}`);
     const key = parseKey(role, hex ?? "");
-    if (!key) throw new UserError("keys/malformed", `line ${at} of standard input: ${role} must have 32 hex digits`);
+    if (!key)
+      throw new UserError(
+        "keys/malformed",
+        `line ${at} of standard input: ${role} must have ${digitsOf(role)} hex digits`,
+      );
     keys.set(role, key);
   }
   return keys;
 }
 
-/** A key from its 32 hex digits. */
+const digitsOf = (role: KeyRole) => 2 * keyLengths[role][0];
+
+/** A key from its hex digits, in the length that its role has first. */
 export function parseKey<Role extends KeyRole>(role: Role, text: string): Key<Role> | undefined {
-  if (!/^[0-9a-fA-F]{32}$/.test(text)) return undefined;
-  const octets = new Uint8Array(80).subarray(0, 16); // more than 64 octets: not on the JavaScript heap
-  for (let i = 0; i < 16; i++) octets[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  if (text.length !== digitsOf(role) || !/^[0-9a-fA-F]*$/.test(text)) return undefined;
+  const octets = new Uint8Array(80).subarray(0, text.length / 2); // more than 64 octets: not on the JavaScript heap
+  for (let i = 0; i < octets.length; i++) octets[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
   const key = new Key(role, octets);
   octets.fill(0);
   return key;

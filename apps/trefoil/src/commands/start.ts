@@ -2,9 +2,10 @@
 import type { Command } from "commander";
 import { logSink } from "../supervisor/log.ts";
 import { startNetwork } from "../supervisor/network.ts";
-import { firstScreen } from "../supervisor/screen.ts";
+import type { Deployment } from "../supervisor/processes.ts";
+import { firstScreen, type Screen } from "../supervisor/screen.ts";
 import { type Output, UserError } from "./output.ts";
-import { loadSettings } from "./realm.ts";
+import { loadSettings, type Settings } from "./realm.ts";
 import { action, optionsOf } from "./run.ts";
 
 export function addStartCommand(program: Command): void {
@@ -12,26 +13,38 @@ export function addStartCommand(program: Command): void {
     .command("start")
     .description("run the network on this machine (npm start)")
     .action(
-      action(async (out: Output, command) => {
-        const settings = loadSettings(optionsOf(command));
-        const stopAsked = signalled();
-        const hopeless = Promise.withResolvers<never>();
-        const network = await startNetwork({
-          ...settings,
-          log: logSink(settings.config.log, process.stdout),
-          onHopeless: (failure) => hopeless.reject(new UserError(failure.failure.code, failure.message)),
-        });
-        out.result({ running: network.running(), dataDir: settings.dataDir }, () =>
-          firstScreen(settings.config, network.users, network.running(), settings.dataDir),
-        );
-        try {
-          await Promise.race([stopAsked, hopeless.promise]);
-        } finally {
-          out.note("Stopping …");
-          await network.stop();
-        }
-      }),
+      action(async (out: Output, command) =>
+        runInForeground(out, loadSettings(optionsOf(command)), "network", firstScreen),
+      ),
     );
+}
+
+/** Runs it, shows its first screen, and stops it when asked to, or when only a person can help. */
+export async function runInForeground(
+  out: Output,
+  settings: Settings,
+  deployment: Deployment,
+  screen: (facts: Screen) => string,
+): Promise<void> {
+  const { config, dataDir } = settings;
+  const stopAsked = signalled();
+  const hopeless = Promise.withResolvers<never>();
+  hopeless.promise.catch(() => undefined);
+  const network = await startNetwork({
+    config,
+    dataDir,
+    deployment,
+    log: logSink(config.log, process.stdout),
+    onHopeless: (failure) => hopeless.reject(new UserError(failure.failure.code, failure.message)),
+  });
+  const running = network.running();
+  out.result({ running, dataDir }, () => screen({ config, users: network.users, running, dataDir }));
+  try {
+    await Promise.race([stopAsked, hopeless.promise]);
+  } finally {
+    out.note("Stopping …");
+    await network.stop();
+  }
 }
 
 /** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */

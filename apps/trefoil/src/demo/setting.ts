@@ -78,5 +78,6 @@ function asNewDevice({ devEui, joinEui, version, appKey, nwkKey }: Credentials, 
     macVersion: version,
     region,
     keys: keys as DeviceKeys,
+    origin: "generated",
   };
 }

@@ -87,6 +87,16 @@ export async function handInStatements(dataDir: string): Promise<readonly Handed
   return done;
 }
 
+const inWords: { readonly [code: string]: string } = {
+  "statement/older": "a later statement about the same stands already",
+  "statement/label-taken": "another receiver has a KEK of this label: choose another label",
+  "statement/other-vault": "it is for another vault",
+  "statement/not-signed-by-owner": "this vault has another realm owner",
+  "statement/malformed": "it does not understand the statement",
+};
+const refusalText = ({ code, message }: { readonly code: string; readonly message: string }): string =>
+  `the vault refused it: ${inWords[code] ?? message}`;
+
 /** Hands everything in again, to a vault that lost what it was told. Those that it still has it refuses as not later: they stand. */
 export function waitAgain(dataDir: string): void {
   for (const { file, state } of keptStatements(dataDir))
@@ -103,7 +113,7 @@ export async function say(
   const mine = new Set(sayings.map((saying) => keepStatement(dataDir, owner, vault, saying).file));
   try {
     const refused = (await handInStatements(dataDir)).find(({ file, refusal }) => mine.has(file) && refusal);
-    if (refused?.refusal) throw new UserError(refused.refusal.code, `the vault refused it: ${refused.refusal.message}`);
+    if (refused?.refusal) throw new UserError(refused.refusal.code, refusalText(refused.refusal));
     return "in force";
   } catch (error) {
     if (error instanceof AdminError && !isRefusal(error)) return "waiting";

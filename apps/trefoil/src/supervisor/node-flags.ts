@@ -9,6 +9,8 @@ import type { Role } from "@trefoil/wire";
 export const projectDir = fileURLToPath(new URL("../../../../", import.meta.url));
 
 export const mainOf = (role: Role) => `${projectDir}servers/${role}/src/main.ts`;
+/** The vault's trial of a PKCS #11 module. */
+export const checkProgram = `${projectDir}servers/vault/src/pkcs11/check.ts`;
 export const initOf = (role: Role) => `${projectDir}servers/${role}/src/init.ts`;
 
 /** Where code is. `apps` for the programs of the initialisation, which run under the same flags. */
