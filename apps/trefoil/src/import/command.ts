@@ -6,6 +6,7 @@ import { parseId, parseMacVersion } from "../commands/parse.ts";
 import { createDevices } from "../commands/provision.ts";
 import { loadSettings, realmOf } from "../commands/realm.ts";
 import { action, optionsOf } from "../commands/run.ts";
+import { readRecord, vaultFingerprint } from "../owner/record.ts";
 import { readRows } from "./formats.ts";
 import { importDevices } from "./import.ts";
 import { progressOn } from "./progress.ts";
@@ -13,13 +14,13 @@ import { reportText } from "./report.ts";
 import type { FailedRow } from "./rows.ts";
 import { openSource } from "./source.ts";
 
-type Options = { readonly application: string; readonly macVersion: string; readonly report?: string };
+type Options = { readonly application?: string; readonly macVersion: string; readonly report?: string };
 
 export function addImportCommand(device: Command): void {
   device
     .command("import <file>")
     .description("register many: The Things Stack's CSV or JSON, a Microchip manifest, or an export of Trefoil")
-    .requiredOption("--application <id>", "the application that gets their data")
+    .option("--application <id>", "the application that gets their data (not with a Join Server alone)")
     .option("--mac-version <version>", "for rows that do not say", "1.0.4")
     .option("--report <file>", "write every row that fails to this file, one JSON line each")
     .action(action(run));
@@ -28,12 +29,17 @@ export function addImportCommand(device: Command): void {
 async function run(out: Output, command: Command, file: string): Promise<void> {
   const settings = loadSettings(optionsOf(command));
   const { application, macVersion, report: reportFile } = command.opts<Options>();
+  const realm = realmOf(settings);
+  const alone = realm.deployment === "join-server";
+  if (application === undefined && !alone)
+    throw new UserError("input/application", "--application is needed: the application that gets their data");
   const defaults = {
-    applicationId: parseId("--application", application),
+    applicationId: alone ? "" : parseId("--application", application ?? ""),
     macVersion: parseMacVersion("--mac-version", macVersion),
     region: settings.config.network.region,
+    vault: vaultFingerprint(readRecord(realm.dataDir)),
+    alone,
   };
-  const realm = realmOf(settings);
   const source = openSource(file);
   const failures = openReport(reportFile);
   const progress = out.json ? progressOn({ write: () => true }, Date.now) : progressOn(process.stderr, Date.now);

@@ -6,7 +6,7 @@ import { UserError } from "../commands/output.ts";
 import type { NewDevice, RowResult } from "../commands/provision.ts";
 import { readRows } from "./formats.ts";
 import { batchSize, importDevices } from "./import.ts";
-import type { FailedRow, ImportRow } from "./rows.ts";
+import type { FailedRow, ImportDefaults, ImportRow } from "./rows.ts";
 
 const defaults = { applicationId: "app", macVersion: "1.0.4", region: "EU868" } as const;
 const key = "000102030405060708090A0B0C0D0E0F";
@@ -16,9 +16,9 @@ const octets = [...Array(16).keys()];
 async function* pieces(text: string, size = 7) {
   for (let at = 0; at < text.length; at += size) yield text.slice(at, at + size);
 }
-async function rowsOf(text: string, size?: number): Promise<ImportRow[]> {
+async function rowsOf(text: string, size?: number, more: Partial<ImportDefaults> = {}): Promise<ImportRow[]> {
   const rows: ImportRow[] = [];
-  for await (const row of readRows(pieces(text, size), defaults)) rows.push(row);
+  for await (const row of readRows(pieces(text, size), { ...defaults, ...more })) rows.push(row);
   return rows;
 }
 const codes = (rows: readonly ImportRow[]) => rows.map((row) => (row.ok ? "ok" : row.code));
@@ -115,6 +115,11 @@ describe("The Things Stack's CSV", () => {
       `dev_eui;dev_addr;app_s_key;f_nwk_s_int_key;last_f_cnt_up\n0011223344556677;26000001;${key};${key};41`,
     );
     expect(row).toMatchObject({ ok: true, device: { abp: { devAddr: "26000001", fCntUp: 41 } } });
+  });
+
+  test("a Join Server alone takes no personalised device", async () => {
+    const text = `dev_eui;dev_addr;app_s_key;f_nwk_s_int_key\n0011223344556677;26000001;${key};${key}`;
+    expect(await rowsOf(text, 99, { alone: true })).toMatchObject([{ ok: false, code: "import/personalised" }]);
   });
 
   test.each([
@@ -326,6 +331,10 @@ describe("an export of Trefoil", () => {
     });
     expect(rows[0]?.ok && rows[0].device.origin).toBeUndefined();
     expect(rows[1]).toMatchObject({ ok: true, device: { lastJoinNonce: 65_536 } });
+    const elsewhere = { format: "trefoil-export-1", devices: [{ devEui: eui(1), joinEui, sealed: first }] };
+    expect(codes(await rowsOf(JSON.stringify(elsewhere), 99, { vault: "00".repeat(32) }))).toEqual([
+      "sealed/other-vault",
+    ]);
     expect(codes(rows).slice(2)).toEqual(["sealed/malformed", "import/provision", "import/history", "import/eui"]);
   });
 });

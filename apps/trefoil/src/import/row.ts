@@ -28,6 +28,11 @@ export function deviceOf({ field, history, joins = false }: Deviceable, defaults
     devEui = parseEui("dev_eui", field("dev_eui") ?? "");
     const hasRootKeys = (field("app_key") ?? field("nwk_key")) !== undefined;
     if (!hasRootKeys && (joins || field("dev_addr") === undefined)) throw noKeys();
+    if (!hasRootKeys && defaults.alone)
+      throw new UserError(
+        "import/personalised",
+        "a Join Server alone keeps no sessions, and this device has nothing else",
+      );
     return hasRootKeys ? joining(devEui, field, history, defaults) : personalised(devEui, field, defaults);
   } catch (error) {
     const { code, message } = error instanceof UserError ? error : { code: "import/row", message: "cannot be read" };

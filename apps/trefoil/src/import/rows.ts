@@ -20,6 +20,10 @@ export type ImportDefaults = {
   readonly applicationId: string;
   readonly macVersion: MacVersion;
   readonly region: string;
+  /** Fingerprint of this realm's vault: what is sealed to another is said before anything is sent. */
+  readonly vault?: string;
+  /** A Join Server alone: it keeps no sessions of personalised devices. */
+  readonly alone?: boolean;
 };
 
 export type FailedRow = {

@@ -20,6 +20,8 @@ export function readExportedDevice(row: Loose, defaults: ImportDefaults): Row {
   const refuse = (code: string, message: string) => ({ ...refused(code, message), devEui });
   const sealed = parseSealedKeys(row.sealed);
   if (!sealed) return refuse("sealed/malformed", "sealed: expected a sealed key (docs/sealed-key.md)");
+  if (defaults.vault !== undefined && sealed.to !== defaults.vault)
+    return refuse("sealed/other-vault", "its keys are sealed to another vault, which alone can open them");
   const provision = provisionOf(row.provision);
   if (provision === "malformed") return refuse("import/provision", "provision: expected a publicKey and a signature");
   const history = historyOf(row);
