@@ -73,4 +73,5 @@ const targetOf = (network: NetworkId | undefined, asId: string | undefined): Ass
 const textOf = (to: Assigned | undefined): string => (to === undefined ? "" : `${networkText(to.network)} ${to.asId}`);
 
 /** A device as a short key of maps: one character for each octet of both EUIs. */
-export const deviceKey = ({ devEui, joinEui }: DeviceId): string => Buffer.from(joinEui + devEui, "hex").toString("latin1");
+export const deviceKey = ({ devEui, joinEui }: DeviceId): string =>
+  Buffer.from(joinEui + devEui, "hex").toString("latin1");

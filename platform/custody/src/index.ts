@@ -19,6 +19,7 @@ export {
   makeSealer,
   oaep,
   type Sealer,
+  sealedVersion,
   sealingContext,
   sealKeys,
   transportOctets,

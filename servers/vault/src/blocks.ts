@@ -1,7 +1,7 @@
 /**
  * The blocks that keys are derived with, and the clear form of a join-accept. No key comes near this file.
  *
- * Spec: TS001-1.0.4 §6.2.5, §6.2.6; LoRaWAN 1.1 §6.1.1, §6.2.5
+ * Spec: TS001-1.0.4 §6.2.5, §6.2.6; LoRaWAN 1.1 §6.1.1, §6.2.4, §6.2.5
  */
 import { parseHex } from "@trefoil/custody";
 
@@ -44,9 +44,11 @@ export type JoinAcceptFields = {
   readonly rxDelay: number;
   readonly cfList?: string;
 };
-export const mhdrJoinAccept = 0x20;
+const mhdrJoinAccept = 0x20;
+const mhdrRejoinRequest = 0xc0;
 export const optNeg = 0x80;
-export const joinReqTypeJoin = 0xff;
+/** LoRaWAN 1.1 §6.2.5: FF for a join-request, else the type of the rejoin-request. */
+export const joinReqType = (request: Asked["request"]): number => (request === "join" ? 0xff : request);
 
 /** MHDR ‖ JoinNonce3 ‖ NetID3 ‖ DevAddr4 ‖ DLSettings1 ‖ RxDelay1 ‖ [CFList16]: what the MIC of OptNeg 0 covers. */
 export const joinAcceptClear = ({
@@ -66,20 +68,52 @@ export const joinAcceptClear = ({
     parseHex(cfList) ?? [],
   );
 
-/** JoinReqType ‖ JoinEUI8 ‖ DevNonce2: what the MIC of OptNeg 1 covers before the clear join-accept. */
-export const joinAcceptPrefix11 = (joinReqType: number, joinEui: string, nonce: number): Uint8Array =>
-  concat([joinReqType], reversed(joinEui), littleEndian(nonce, 2));
+/** JoinReqType ‖ JoinEUI8 ‖ DevNonce2 (RJcount of a rejoin-request): what the MIC of OptNeg 1 covers before the clear join-accept. */
+export const joinAcceptPrefix11 = (type: number, joinEui: string, nonce: number): Uint8Array =>
+  concat([type], reversed(joinEui), littleEndian(nonce, 2));
 
-export type JoinRequest = { readonly joinEui: string; readonly devEui: string; readonly devNonce: number };
+/** A join-request ("join") or rejoin-request, as it says of itself. MICs are not verified here. */
+export type Asked = {
+  readonly request: "join" | 0 | 1 | 2;
+  readonly devEui: string;
+  /** Of a join-request and a rejoin-request of type 1. */
+  readonly joinEui?: string;
+  /** Of a rejoin-request of type 0 or 2. */
+  readonly netId?: string;
+  /** DevNonce, RJcount0 or RJcount1. */
+  readonly nonce: number;
+};
 
-/** MHDR ‖ JoinEUI8 ‖ DevEUI8 ‖ DevNonce2 ‖ MIC4. Its MIC is not verified here. */
-export function readJoinRequest(octets: Uint8Array): JoinRequest | undefined {
+/** MHDR ‖ JoinEUI8 ‖ DevEUI8 ‖ DevNonce2 ‖ MIC4. */
+export function readJoinRequest(octets: Uint8Array): Asked | undefined {
   if (octets.length !== 23 || octets[0] !== 0) return undefined;
   return {
+    request: "join",
     joinEui: reversedHex(octets.subarray(1, 9)),
     devEui: reversedHex(octets.subarray(9, 17)),
-    devNonce: (octets[17] ?? 0) | ((octets[18] ?? 0) << 8),
+    nonce: uint16(octets, 17),
   };
+}
+
+/** Types 0 and 2: MHDR ‖ type1 ‖ NetID3 ‖ DevEUI8 ‖ RJcount0 2 ‖ MIC4. Type 1: MHDR ‖ type1 ‖ JoinEUI8 ‖ DevEUI8 ‖ RJcount1 2 ‖ MIC4. */
+export function readRejoinRequest(octets: Uint8Array): Asked | undefined {
+  const [mhdr, request] = octets;
+  if (mhdr !== mhdrRejoinRequest) return undefined;
+  if ((request === 0 || request === 2) && octets.length === 19)
+    return {
+      request,
+      netId: reversedHex(octets.subarray(2, 5)),
+      devEui: reversedHex(octets.subarray(5, 13)),
+      nonce: uint16(octets, 13),
+    };
+  if (request === 1 && octets.length === 24)
+    return {
+      request,
+      joinEui: reversedHex(octets.subarray(2, 10)),
+      devEui: reversedHex(octets.subarray(10, 18)),
+      nonce: uint16(octets, 18),
+    };
+  return undefined;
 }
 
 export function concat(...parts: readonly ArrayLike<number>[]): Uint8Array {
@@ -98,6 +132,7 @@ function block(...parts: readonly (number | Uint8Array)[]): Uint8Array {
   return octets;
 }
 
+const uint16 = (octets: Uint8Array, at: number): number => (octets[at] ?? 0) | ((octets[at + 1] ?? 0) << 8);
 const littleEndian = (value: number, octets: number): Uint8Array =>
   Uint8Array.from({ length: octets }, (_, i) => (value >>> (8 * i)) & 255);
 const reversed = (hex: string): Uint8Array => Uint8Array.from(parseHex(hex) ?? []).reverse();

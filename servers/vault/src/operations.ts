@@ -1,38 +1,127 @@
 /** What may be asked of a vault: one row per method of the port, with the check of what comes in. The same for every engine. */
-import type { VaultAnswer, VaultMethod, VaultMethods } from "@trefoil/custody";
-import type { SignedRegistration } from "@trefoil/wire";
-import { join } from "./join.ts";
-import { openKeks } from "./keks.ts";
-import { type Parser, parseEmpty, parseImports, parseJoin, parseSigned } from "./parse.ts";
-import { importRootKeys, rememberTransports } from "./root-keys.ts";
+import type { AuditEvent, VaultAnswer, VaultJoined, VaultMethod, VaultMethods } from "@trefoil/custody";
+import { Fault } from "@trefoil/service";
+import type { Provenance } from "@trefoil/wire";
+import { usesAfter } from "./audit-log/segments.ts";
+import type { AuditLog } from "./audit-log/writer.ts";
+import { HeldKeys } from "./held-keys.ts";
+import { type Answered, join, rejoin } from "./join.ts";
+import { exportRootKeys, exposureOf } from "./leaving.ts";
+import {
+  type Parser,
+  parseEmpty,
+  parseExport,
+  parseExposure,
+  parseImports,
+  parseJoin,
+  parsePage,
+  parseRejoin,
+  parseSigned,
+  parseUsesSince,
+} from "./parse.ts";
+import { importRootKeys, type Keys } from "./root-keys.ts";
+import { selfTest } from "./self-test.ts";
+import { openStatements } from "./statements/statements.ts";
 import type { Token } from "./token.ts";
 
 type Operation<Method extends VaultMethod> = (body: unknown) => VaultMethods[Method]["answer"] | undefined;
 export type Operations = { readonly [Method in VaultMethod]: Operation<Method> };
 
-export type Registrations = {
-  readonly stored: readonly SignedRegistration[];
-  readonly save: (all: readonly SignedRegistration[]) => void;
+export type Core<H> = {
+  readonly token: Token<H>;
+  readonly dataDir: string;
+  readonly log: AuditLog;
+  readonly clock?: () => number;
 };
 
-export function operations<H>(token: Token<H>, { stored, save }: Registrations): Operations {
-  const transports = rememberTransports(token);
-  const keks = openKeks(token, transports, stored, save);
-  const malformed = { result: "refused", code: "vault/malformed" } as const;
+const mostUses = 1_000;
+
+/** Opens the statements, tests the keys, and answers. Throws a Fault when the vault's files are not its own work. */
+export function operations<H>({ token, dataDir, log, clock = Date.now }: Core<H>): Operations {
+  const held = new HeldKeys(token);
+  const statements = openStatements(dataDir, token, held, clock);
+  const { table } = statements;
+  const keys: Keys<H> = { token, held, table };
+  const damaged = selfTest(keys, dataDir);
+  log.append({ event: "self-test", damaged });
+  const startedAt = clock();
+  const { instance } = log;
+  let joins = 0;
+  let saidBehind = false;
+
+  /** Statements and handles as they are now, before anything is decided by them. */
   const on =
     <T, A>(parse: Parser<T>, operation: (body: T) => A) =>
     (body: unknown): A | undefined => {
       const parsed = parse(body);
-      return parsed === undefined ? undefined : operation(parsed);
+      if (parsed === undefined) return undefined;
+      held.sync();
+      if (instance !== 0) statements.refresh();
+      return operation(parsed);
     };
+  const record = <T>({ outcome, event }: { readonly outcome: T; readonly event: AuditEvent }): T => {
+    log.append(event);
+    return outcome;
+  };
+  const joined = ({ outcome, event }: Answered): VaultJoined => {
+    const entry = event === undefined ? 0 : log.append(event);
+    if (outcome.result === "refused") return outcome;
+    joins += 1;
+    return { ...outcome, use: { instance, entry } };
+  };
+
   return {
-    info: on(parseEmpty, () => ({ engine: token.engine, ...token.published })),
-    keks: on(parseEmpty, keks.rows),
-    registerKek: on(parseSigned, keks.register),
+    info: on(parseEmpty, () => ({ engine: token.engine, ...token.published, auditKey: token.auditPublicKey })),
+    status: on(parseEmpty, () => {
+      const fault = token.fault();
+      return {
+        instance,
+        engine: token.engine,
+        place: token.place,
+        ...(fault === undefined ? {} : { fault }),
+        damaged: [...new Set([...token.damaged, ...damaged])],
+        startedAt,
+        joins,
+        handles: token.handles() - held.count,
+        auditEntry: log.last,
+      };
+    }),
+    statements: on(parsePage, ({ after }) => statements.page(after)),
+    admit: on(parseSigned, (signed) => {
+      if (instance !== 0)
+        throw new Fault("vault/not-the-first", "statements are taken in by the vault's first process", {
+          retry: "never",
+        });
+      return record(statements.admit(signed));
+    }),
     importRootKeys: on(parseImports, (rows) =>
-      rows.map((row) => (row === undefined ? malformed : importRootKeys(token, transports, row))),
+      rows.map((row) => {
+        if (row === undefined) return { result: "refused", code: "vault/malformed" } as const;
+        const outcome = importRootKeys(keys, row);
+        const { devEui, joinEui } = row;
+        const about: { roles: readonly string[]; provenance: Provenance } | undefined =
+          outcome.result === "imported"
+            ? { roles: Object.keys(outcome.blobs), provenance: outcome.provenance }
+            : undefined;
+        const result = outcome.result === "imported" ? outcome.result : outcome.code;
+        return record({ outcome, event: { event: "import", result, devEui, joinEui, ...about } });
+      }),
     ),
-    join: on(parseJoin, (body) => join(token, keks, body)),
+    join: on(parseJoin, (body) => joined(join(keys, body, clock()))),
+    rejoin: on(parseRejoin, (body) => joined(rejoin(keys, body, clock()))),
+    exportRootKeys: on(parseExport, (body) => {
+      const outcome = exportRootKeys(keys, body);
+      const result = outcome.result === "exported" ? outcome.result : outcome.code;
+      return record({ outcome, event: { event: "export", result, ...body.device, to: body.to } });
+    }),
+    usesSince: on(parseUsesSince, ({ entry }) => {
+      if (entry > log.last && !saidBehind) {
+        saidBehind = true;
+        log.append({ event: "behind", known: entry });
+      }
+      return usesAfter(dataDir, instance, entry, mostUses);
+    }),
+    exposure: on(parseExposure, (rows) => exposureOf(keys, rows)),
   };
 }
 
@@ -40,7 +129,7 @@ export function operations<H>(token: Token<H>, { stored, save }: Registrations):
 export function answer(
   all: Operations,
   value: unknown,
-  onBug: (method: string, error: unknown) => void,
+  onError: (method: string, error: unknown) => void,
 ): VaultAnswer | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { id, method, body } = value as { readonly [name: string]: unknown };
@@ -50,7 +139,9 @@ export function answer(
     const result = all[method as VaultMethod](body);
     return result === undefined ? { id, fault: "vault/malformed", retry: "never" } : { id, answer: result };
   } catch (error) {
-    onBug(method, error);
-    return { id, fault: "vault/failed", retry: "later" };
+    onError(method, error);
+    return error instanceof Fault
+      ? { id, fault: error.code, retry: error.retry }
+      : { id, fault: "vault/failed", retry: "later" };
   }
 }

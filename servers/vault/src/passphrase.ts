@@ -4,23 +4,27 @@
  * `vault.passphraseFile` on other media does more.
  */
 import { createCipheriv, createDecipheriv, randomBytes, randomFillSync, scryptSync } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseBase64, secretOctets, takeSecret, toBase64 } from "@trefoil/custody";
 import { Fault } from "@trefoil/service";
 import { writeDurably } from "./files.ts";
 
 const fileName = "passphrase";
-const credentialName = "trefoil-vault-passphrase";
+const credential = "credential:";
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/** Where the passphrase is: as configured, else a systemd credential when there is one, else in the vault's own folder. */
+/** Where the passphrase is: as configured (a path, or `credential:NAME` under $CREDENTIALS_DIRECTORY), else in the vault's own folder. */
 export function passphrasePath(dataDir: string, configured: string | undefined): string {
-  const credentials = process.env.CREDENTIALS_DIRECTORY;
-  if (configured !== undefined) return configured;
-  if (credentials !== undefined && existsSync(join(credentials, credentialName)))
-    return join(credentials, credentialName);
-  return join(dataDir, fileName);
+  if (configured === undefined) return join(dataDir, fileName);
+  if (!configured.startsWith(credential)) return configured;
+  const folder = process.env.CREDENTIALS_DIRECTORY;
+  const name = configured.slice(credential.length);
+  if (folder === undefined || !/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(name))
+    throw new Fault("vault/no-passphrase", `${configured}: systemd gave this process no such credential`, {
+      retry: "never",
+    });
+  return join(folder, name);
 }
 
 /** Makes a passphrase of 43 characters (258 bits) in the vault's own folder. */

@@ -1,12 +1,16 @@
-/**
- * The software vault at rest: `vault.json` (secrets encrypted under the master passphrase, bound to the pinned owner), and
- * `registrations.json` (the owner's signed KEK registrations, public but for what is sealed inside).
- */
-import { randomFillSync } from "node:crypto";
+/** The software vault at rest: `vault.json`, its secrets encrypted under the master passphrase and bound to the pinned owner. */
+import { createPublicKey, generateKeyPairSync, randomFillSync } from "node:crypto";
 import { join } from "node:path";
-import { encodeSealingKey, makeSealingKeyPair, parseOwnerPublicKey, secretOctets, takeSecret } from "@trefoil/custody";
+import {
+  encodeSealingKey,
+  makeSealingKeyPair,
+  parseOwnerPublicKey,
+  secretOctets,
+  takeSecret,
+  toBase64,
+} from "@trefoil/custody";
 import { Fault } from "@trefoil/service";
-import type { SignedRegistration, VaultInfo } from "@trefoil/wire";
+import type { VaultInfo } from "@trefoil/wire";
 import { readJson, writeDurably } from "./files.ts";
 import {
   decryptSecret,
@@ -20,88 +24,77 @@ import {
 } from "./passphrase.ts";
 import type { SoftwareSecrets } from "./software-token.ts";
 
+const format = 2;
+const secretNames = ["sealingKey", "auditKey", "storageKey"] as const;
+type SecretName = (typeof secretNames)[number];
+
 type VaultFile = {
-  readonly format: 1;
+  readonly format: typeof format;
   readonly engine: "software";
   /** Changing it makes the secrets unreadable: it is authenticated with them. */
   readonly ownerPublicKey: string;
   readonly kdf: Kdf;
-  readonly sealingKey: string;
-  readonly storageKey: string;
-};
-type Registrations = { readonly format: 1; readonly registrations: readonly SignedRegistration[] };
+} & { readonly [name in SecretName]: string };
 
 const vaultPath = (dataDir: string) => join(dataDir, "vault.json");
-const registrationsPath = (dataDir: string) => join(dataDir, "registrations.json");
-const about = (name: "sealingKey" | "storageKey", ownerPublicKey: string) =>
-  `TREFOIL-VAULT-1\0${name}\0${ownerPublicKey}`;
+const about = (name: SecretName, ownerPublicKey: string) => `TREFOIL-VAULT-${format}\0${name}\0${ownerPublicKey}`;
+const never = (code: string, message: string) => new Fault(code, message, { retry: "never" });
 
 export type InitVault = { readonly dataDir: string; readonly ownerPublicKey: string; readonly passphraseFile?: string };
 
 /** Makes a vault: its keys, encrypted at rest, and the pinned owner. Refuses to touch one that exists. */
 export function initVault({ dataDir, ownerPublicKey, passphraseFile }: InitVault): VaultInfo {
   if (parseOwnerPublicKey(ownerPublicKey) === undefined)
-    throw new Fault("vault/no-owner", "the realm owner's public key is not an Ed25519 key", { retry: "never" });
-  if (readJson(vaultPath(dataDir)) !== undefined)
-    throw new Fault("vault/exists", `there is a vault in ${dataDir} already`, { retry: "never" });
+    throw never("vault/no-owner", "the realm owner's public key is not an Ed25519 key");
+  if (readJson(vaultPath(dataDir)) !== undefined) throw never("vault/exists", `there is a vault in ${dataDir} already`);
   const path = passphrasePath(dataDir, passphraseFile);
   if (path === passphrasePathOfOwn(dataDir)) generatePassphrase(path);
 
-  const { privateKey, published } = makeSealingKeyPair();
-  const sealingKey = takeSecret(encodeSealingKey(privateKey));
-  const storageKey = randomFillSync(secretOctets(32));
+  const sealing = makeSealingKeyPair();
+  const audit = generateKeyPairSync("ec", { namedCurve: "prime256v1" }).privateKey;
+  const secrets = {
+    sealingKey: takeSecret(encodeSealingKey(sealing.privateKey)),
+    auditKey: takeSecret(audit.export({ format: "der", type: "pkcs8" })),
+    storageKey: randomFillSync(secretOctets(32)),
+  };
   const kdf = newKdf();
   withMaster(path, kdf, (master) => {
-    const file: VaultFile = {
-      format: 1,
-      engine: "software",
-      ownerPublicKey,
-      kdf,
-      sealingKey: encryptSecret(master, sealingKey, about("sealingKey", ownerPublicKey)),
-      storageKey: encryptSecret(master, storageKey, about("storageKey", ownerPublicKey)),
-    };
+    const encrypted = secretNames.map((name) => [
+      name,
+      encryptSecret(master, secrets[name], about(name, ownerPublicKey)),
+    ]);
+    const file = { format, engine: "software", ownerPublicKey, kdf, ...Object.fromEntries(encrypted) } as VaultFile;
     writeDurably(vaultPath(dataDir), `${JSON.stringify(file, undefined, 2)}\n`);
   });
-  for (const secret of [sealingKey, storageKey]) secret.fill(0);
-  return { engine: "software", ...published };
+  for (const name of secretNames) secrets[name].fill(0);
+  const auditKey = toBase64(createPublicKey(audit).export({ format: "der", type: "spki" }));
+  return { engine: "software", ...sealing.published, auditKey };
 }
 
 /** Opens what initVault made. */
 export function openVaultFile(dataDir: string, passphraseFile: string | undefined): SoftwareSecrets {
   const file = readJson(vaultPath(dataDir)) as VaultFile | undefined;
-  if (file === undefined)
-    throw new Fault("vault/none", `there is no vault in ${dataDir}: run trefoil init`, { retry: "never" });
-  if (file.format !== 1 || file.engine !== "software")
-    throw new Fault(
+  if (file === undefined) throw never("vault/none", `there is no vault in ${dataDir}: run trefoil init`);
+  if (file.engine !== "software" || file.format !== format)
+    throw never(
       "vault/newer",
-      `the vault in ${dataDir} is of another version or engine: this one knows software, format 1`,
-      { retry: "never" },
+      `the vault in ${dataDir} is of another version or engine: this one is told to use software, format ${format}`,
     );
   const { ownerPublicKey, kdf } = file;
   return withMaster(passphrasePath(dataDir, passphraseFile), kdf, (master) => {
-    const open = (name: "sealingKey" | "storageKey") => {
+    const open = (name: SecretName) => {
       const secret = decryptSecret(master, file[name], about(name, ownerPublicKey));
       if (secret === undefined)
-        throw new Fault("vault/locked", "the vault does not open: wrong passphrase, or its file was changed", {
-          retry: "never",
-        });
+        throw never("vault/locked", "the vault does not open: wrong passphrase, or its file was changed");
       return secret;
     };
-    return { ownerPublicKey, sealingKey: open("sealingKey"), storageKey: open("storageKey") };
+    return {
+      ownerPublicKey,
+      sealingKey: open("sealingKey"),
+      auditKey: open("auditKey"),
+      storageKey: open("storageKey"),
+    };
   });
-}
-
-export function readRegistrations(dataDir: string): readonly SignedRegistration[] {
-  const file = readJson(registrationsPath(dataDir)) as Registrations | undefined;
-  if (file === undefined) return [];
-  if (file.format !== 1 || !Array.isArray(file.registrations))
-    throw new Fault("vault/damaged", "registrations.json is damaged: restore it from a backup", { retry: "never" });
-  return file.registrations;
-}
-
-export function saveRegistrations(dataDir: string, registrations: readonly SignedRegistration[]): void {
-  const file: Registrations = { format: 1, registrations };
-  writeDurably(registrationsPath(dataDir), `${JSON.stringify(file)}\n`);
 }
 
 const passphrasePathOfOwn = (dataDir: string) => join(dataDir, "passphrase");

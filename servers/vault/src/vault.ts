@@ -1,10 +1,10 @@
 /** The vault as a process: opens its keys, then answers its one pipe. No network, no listener, no administration. */
-import type { Duplex } from "node:stream";
-import { encodePipeFrame, readPipeFrames } from "@trefoil/custody";
-import { type Context, type Definition, describeError, Fault, type Log, openVaultPipe } from "@trefoil/service";
-import { answer, type Operations, operations } from "./operations.ts";
-import { softwareToken } from "./software-token.ts";
-import { openVaultFile, readRegistrations, saveRegistrations } from "./vault-file.ts";
+import { type Definition, Fault, openVaultPipe } from "@trefoil/service";
+import { openAuditLog } from "./audit-log/writer.ts";
+import { withEngine } from "./engine.ts";
+import { operations } from "./operations.ts";
+import { answerPipe } from "./pipe.ts";
+import { loadAddOn } from "./pkcs11/index.ts";
 
 /** A vault whose join server is gone has nothing to do: it ends, and the supervisor starts it with a new pipe. */
 const orphanedAfterMs = 1_000;
@@ -12,51 +12,42 @@ const orphanedAfterMs = 1_000;
 export const vault: Definition<"vault"> = {
   role: "vault",
   http: false,
-  start(ctx) {
-    const token = softwareToken(openVaultFile(ctx.dataDir, passphraseFile(ctx)));
-    const all = operations(token, {
-      stored: readRegistrations(ctx.dataDir),
-      save: (registrations) => saveRegistrations(ctx.dataDir, registrations),
+  /** Native code can be loaded before the drop of rights alone, and only where the supervisor allows it. */
+  async prepare() {
+    if (process.permission?.has("addon")) loadAddOn();
+    return undefined;
+  },
+  start({ boot, config, dataDir, log, onStop, fail }) {
+    const { all, auditLog, close } = withEngine(dataDir, config, (token) => {
+      const auditLog = openAuditLog({ dataDir, instance: boot.instance ?? 0, token });
+      return { all: operations({ token, dataDir, log: auditLog }), auditLog, close: () => token.close() };
     });
-    ctx.log.info(
-      { engine: token.engine, fingerprint: token.published.fingerprint, keks: all.keks({})?.length ?? 0 },
-      "vault open",
-    );
-    if (token.engine === "software")
-      ctx.log.warn("this vault is software: its keys are in this process, not in a token");
+    const status = all.status({});
+    const info = all.info({});
+    log.info({ engine: info?.engine, place: status?.place, fingerprint: info?.fingerprint }, "vault open");
+    if (status?.engine === "software") log.warn("this vault is software: its keys are in this process, not in a token");
+    if (status !== undefined && status.damaged.length > 0)
+      log.error({ damaged: status.damaged }, "keys are missing or damaged: what needs them is refused");
 
     const pipe = openVaultPipe();
-    answerPipe(pipe, all, ctx.log);
+    answerPipe(pipe, all, auditLog, log, (cause) =>
+      fail(new Fault("vault/audit-log-failed", "the audit log cannot be written: nothing is answered", { cause })),
+    );
     let orphaned: NodeJS.Timeout | undefined;
-    pipe.once("close", () => {
+    const onClose = () => {
       orphaned = setTimeout(
-        () => ctx.fail(new Fault("vault/orphaned", "the join server's end of the pipe is gone")),
+        () => fail(new Fault("vault/orphaned", "the join server's end of the pipe is gone")),
         orphanedAfterMs,
       );
-    });
-    ctx.onStop(() => {
-      pipe.removeAllListeners("close");
+    };
+    pipe.once("close", onClose);
+    onStop(async () => {
+      pipe.off("close", onClose);
       clearTimeout(orphaned);
-      pipe.destroy();
+      pipe.pause();
+      await auditLog.close(); // answers that waited for it leave
+      pipe.destroySoon();
+      close();
     });
   },
 };
-
-/** Answers requests in the order they come: every operation is synchronous. */
-export function answerPipe(pipe: Duplex, all: Operations, log: Pick<Log, "error" | "warn">): void {
-  pipe.on("error", () => pipe.destroy());
-  readPipeFrames(pipe, (request) => {
-    const answered = answer(all, request, (method, error) =>
-      log.error({ method, err: describeError(error) }, "a request failed"),
-    );
-    if (answered !== undefined) return void pipe.write(encodePipeFrame(answered));
-    log.warn("what came over the pipe is no request: the pipe is closed");
-    pipe.destroy();
-  });
-}
-
-/** `vault.passphraseFile`, where the configuration has it. */
-function passphraseFile({ config }: Context<"vault", never, undefined>): string | undefined {
-  const { passphraseFile: path } = (config ?? {}) as { readonly passphraseFile?: unknown };
-  return typeof path === "string" ? path : undefined;
-}
