@@ -27,23 +27,28 @@ const program = new Command("trefoil")
   .showHelpAfterError()
   .enablePositionalOptions(false);
 
-addStartCommand(program);
-addJoinServerCommand(program);
-addInitCommand(program);
-addApplicationCommands(program);
-addGatewayCommands(program);
-addDeviceCommands(program);
-addPeerCommands(program);
-addKekCommands(program);
-addMasterKeyCommands(program);
-addProvisionerCommands(program);
-addLedgerCommands(program);
-addVaultCommands(program);
-addAuditLogCommands(program);
-addCertificateCommands(program);
-addBackupCommands(program);
-addConfigCommand(program);
-addDemoCommand(program);
-addVerifyCustodyCommand(program);
+const groups: { readonly [heading: string]: readonly ((program: Command) => void)[] } = {
+  "Run:": [
+    addStartCommand,
+    addJoinServerCommand,
+    addInitCommand,
+    addConfigCommand,
+    addDemoCommand,
+    addVerifyCustodyCommand,
+  ],
+  "Devices and their data:": [addApplicationCommands, addGatewayCommands, addDeviceCommands],
+  "The realm owner says:": [
+    addPeerCommands,
+    addKekCommands,
+    addMasterKeyCommands,
+    addProvisionerCommands,
+    addCertificateCommands,
+  ],
+  "Look after it:": [addVaultCommands, addLedgerCommands, addAuditLogCommands, addBackupCommands],
+};
+for (const [heading, commands] of Object.entries(groups)) {
+  program.commandsGroup(heading);
+  for (const add of commands) add(program);
+}
 
 await program.parseAsync(process.argv);
