@@ -28,7 +28,7 @@ const twoBlocks = un("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c
 const block = twoBlocks.subarray(0, 16);
 type Vault = ReturnType<typeof makeVault>;
 
-describe.skipIf(missingSoftHsm() !== undefined)("a token in trouble", () => {
+describe.skipIf(missingSoftHsm() !== undefined)("a token in trouble", { timeout: 120_000 }, () => {
   let hsm: SoftHsm;
   beforeAll(() => {
     hsm = softHsm();

@@ -91,7 +91,7 @@ describe("a refusal of the module is a Fault with the CKR name", () => {
   });
 });
 
-describe.skipIf(missingSoftHsm() !== undefined)("on SoftHSM", () => {
+describe.skipIf(missingSoftHsm() !== undefined)("on SoftHSM", { timeout: 120_000 }, () => {
   let hsm: SoftHsm;
   beforeAll(() => {
     hsm = softHsm();

@@ -18,7 +18,7 @@ import { withHandles } from "../src/token.ts";
 import { makeVault, missingSoftHsm, type SoftHsm, softHsm } from "./pkcs11-softhsm.ts";
 import { cmac, ecb, un } from "./reference.ts";
 
-describe.skipIf(missingSoftHsm() !== undefined)("Pkcs11Token on SoftHSM", () => {
+describe.skipIf(missingSoftHsm() !== undefined)("Pkcs11Token on SoftHSM", { timeout: 120_000 }, () => {
   let hsm: SoftHsm;
   let vault: ReturnType<typeof makeVault>;
   let token: Pkcs11Token;
