@@ -1,6 +1,8 @@
 /** The application-server, put together: the network-server's link in, MQTT out, downlinks the other way. */
+import type { KekRing } from "@trefoil/custody";
 import {
   type Context,
+  connectJoinServers,
   type Definition,
   describeError,
   type LinkListener,
@@ -11,6 +13,8 @@ import type { Store } from "@trefoil/store";
 import { Applications } from "./admin/applications.ts";
 import { Devices } from "./admin/devices.ts";
 import { addRoutes } from "./admin/routes.ts";
+import { rewrapAtRest } from "./devices/at-rest.ts";
+import { KeyAsker } from "./devices/key-asker.ts";
 import { loadDevices } from "./devices/load.ts";
 import { SessionBook } from "./devices/session-book.ts";
 import { takeDownlinks } from "./downlink/publisher.ts";
@@ -47,7 +51,8 @@ async function start(ctx: Ctx): Promise<void> {
   const applications = new Applications(store);
   const applicationId = (application: number) => applications.idOf(application);
   const devices = loadDevices(store);
-  const sessions = new SessionBook(devices, store, keys.kek);
+  await overToNewest(ctx, keys.keks);
+  const sessions = new SessionBook(devices, store, keys.keks);
   const queue = new DownlinkQueue(store);
   const { open, render } = makeRenderer({
     devices,
@@ -117,6 +122,25 @@ async function start(ctx: Ctx): Promise<void> {
   ctx.onStop(() => broker.close());
   ctx.listening("mqtt", broker.address);
 
+  const joinServers = connectJoinServers(ctx, ctx.peers["join-server"], config.joinServers);
+  const asker = new KeyAsker({
+    store,
+    devices,
+    sessions,
+    joinServer: joinServers.of,
+    asId: config.network.asId,
+    metrics,
+    say,
+    came: async (device, sessionKeyId) => {
+      await unread.release(device, sessionKeyId);
+      sender.advance(device);
+    },
+  });
+  asker.resume();
+  ctx.onStop(() => {
+    asker.close();
+    joinServers.close();
+  });
   const intake = new Intake({
     devices,
     sessions,
@@ -125,6 +149,7 @@ async function start(ctx: Ctx): Promise<void> {
     queue,
     metrics,
     say,
+    keyWanted: (wanted) => asker.want(wanted),
     stirred: (device) => sender.advance(device),
   });
   link = await listenLink(ctx, {
@@ -140,6 +165,12 @@ async function start(ctx: Ctx): Promise<void> {
     applications,
     devices: new Devices({ store, applications, devices, sessions, queue, unread, opener: keys.opener }),
     sealingKey: keys.sealingKey,
+    makeKek: async () => {
+      const made = keys.keks.make();
+      ctx.log.info({ label: made.label }, "a new KEK was made, for the owner to sign");
+      await overToNewest(ctx, keys.keks);
+      return made;
+    },
     dismiss: async ({ application, applicationId: id }) => {
       credentials.forget(id);
       broker.dismiss(application);
@@ -151,6 +182,7 @@ async function start(ctx: Ctx): Promise<void> {
     sessions: () => sessions.size,
     downlinks: () => queue.size,
     unread: () => unread.size,
+    wanted: () => asker.size,
     logEvents: () => log.events,
     lags: () => lagsOf(mqttSessions, log, applicationId),
   });
@@ -159,8 +191,17 @@ async function start(ctx: Ctx): Promise<void> {
   );
   ctx.fact("applications", () => applications.all().length);
   ctx.fact("devices", () => devices.size);
+  ctx.fact("sessionsWithoutKey", () => asker.size);
   ctx.fact("mqttClients", () => broker.connections);
   ctx.fact("sealingKey", () => keys.sealingKey.fingerprint);
+}
+
+/** What is at rest goes under the newest KEK; a former one goes when nobody needs it any more. */
+async function overToNewest({ store, log }: Ctx, keks: KekRing): Promise<void> {
+  if (keks.all.length === 1) return;
+  const left = await rewrapAtRest(store, keks);
+  for (const label of keks.drop((each) => left.has(each)))
+    log.info({ label }, "a KEK that nobody uses any more was dropped");
 }
 
 /** Cursors and pruning, now and then; the last cursors when it ends, after the last client has gone. */

@@ -1,10 +1,9 @@
-/** The server's own keys, made by `trefoil init` and read once: its KEK, and the private half of its sealing key. */
+/** The server's own keys, made by `trefoil init` and read once: its KEK with those that followed it, and the private half of its sealing key. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
-  decodeKekFile,
   decodeSealingKey,
-  type LabelledKek,
+  KekRing,
   makeOpener,
   type Opener,
   type PublishedReceiver,
@@ -12,12 +11,12 @@ import {
 } from "@trefoil/custody";
 import { Fault } from "@trefoil/service";
 
-export type OwnKeys = { readonly kek: LabelledKek; readonly opener: Opener; readonly sealingKey: PublishedReceiver };
+export type OwnKeys = { readonly keks: KekRing; readonly opener: Opener; readonly sealingKey: PublishedReceiver };
 
 export function readKeys(dataDir: string): OwnKeys {
-  const kek = open(dataDir, "kek.key", decodeKekFile);
+  const keks = new KekRing(dataDir);
   const privateKey = open(dataDir, "sealing.key", decodeSealingKey);
-  return { kek, opener: makeOpener(privateKey), sealingKey: publishReceiver(privateKey) };
+  return { keks, opener: makeOpener(privateKey), sealingKey: publishReceiver(privateKey) };
 }
 
 function open<T>(dataDir: string, name: string, decode: (octets: Buffer) => T | undefined): T {

@@ -7,6 +7,7 @@ export type Gauges = {
   readonly sessions: () => number;
   readonly downlinks: () => number;
   readonly unread: () => number;
+  readonly wanted: () => number;
   readonly logEvents: () => number;
   /** Batches between the end of the log and what a client has acknowledged, by application and client id. */
   readonly lags: () => Iterable<{ readonly application: string; readonly client: string; readonly batches: number }>;
@@ -24,6 +25,7 @@ export function openMetrics(registry: Registry) {
     /** The hot one: its label is found once. */
     readUplinks: events.labels({ is: "uplink", outcome: "taken" }),
     repeatedBatches: counter("repeated_batches_total", "Batches that came again and were not taken twice"),
+    appSKeyRequests: counter("app_s_key_requests_total", "AppSKeys asked of join servers, by outcome", "outcome"),
     unreadable: counter("unreadable_total", "Uplinks that a subscriber should have got, without a key to read them"),
     unrenderable: counter("unrenderable_total", "Events passed over because their message could not be made"),
     readerFailures: counter("reader_failures_total", "Readers of the log that failed at a batch that was committed"),
@@ -52,6 +54,7 @@ export function openMetrics(registry: Registry) {
       gauge("sessions", "Sessions with an AppSKey in memory", gauges.sessions);
       gauge("downlinks_waiting", "Downlinks that have not been sent", gauges.downlinks);
       gauge("unread_events", "Uplinks kept until their key comes", gauges.unread);
+      gauge("sessions_without_key", "Sessions whose AppSKey a join server is asked for", gauges.wanted);
       gauge("log_events", "Events in the log", gauges.logEvents);
       new Gauge({
         name: "trefoil_as_client_lag_batches",

@@ -99,6 +99,16 @@ CREATE TABLE retired_counter (
 ) STRICT, WITHOUT ROWID;
 `;
 
+const version3 = `
+-- Sessions whose AppSKey the join server of this JoinEUI is to be asked for. Their app_s_key is empty until then.
+CREATE TABLE wanted (
+  device INTEGER NOT NULL,
+  session_key_id TEXT NOT NULL,
+  join_eui TEXT NOT NULL,
+  PRIMARY KEY (device, session_key_id)
+) STRICT, WITHOUT ROWID;
+`;
+
 /** Of sessions `which`, so that they can be deleted. */
 const retireCounters = (which: string) =>
   `INSERT INTO retired_counter SELECT dev_eui, dev_addr, max(last_f_cnt_down) FROM session JOIN device USING (device) \
@@ -121,6 +131,10 @@ export const statements = {
   deleteUnread: "DELETE FROM unread WHERE device = ?1",
 
   insertSession: "INSERT INTO session VALUES (?1, ?2, ?3, ?4, 0, -1, NULL, NULL) ON CONFLICT DO NOTHING",
+  wantKey: "INSERT INTO wanted VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+  dropWanted: "DELETE FROM wanted WHERE device = ?1 AND session_key_id = ?2",
+  deleteWanted: "DELETE FROM wanted WHERE device = ?1",
+  setKey: "UPDATE session SET kek_label = ?3, app_s_key = ?4 WHERE device = ?1 AND session_key_id = ?2",
   endPending:
     "UPDATE session SET ended_position = ?3 WHERE device = ?1 AND session_key_id <> ?2 AND is_current = 0 AND ended_position IS NULL",
   makeCurrent: "UPDATE session SET is_current = 1, ended_position = NULL WHERE device = ?1 AND session_key_id = ?2",
@@ -157,4 +171,4 @@ export const statements = {
 } as const;
 export type HotStatement = keyof typeof statements;
 
-export const store: StoreDefinition<HotStatement> = { migrations: [version1, version2], statements };
+export const store: StoreDefinition<HotStatement> = { migrations: [version1, version2, version3], statements };

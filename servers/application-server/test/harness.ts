@@ -16,7 +16,7 @@ import {
 import { cryptFrmPayload, KeySchedule } from "@trefoil/lorawan";
 import { type ConnectedLink, connectLink, method } from "@trefoil/service";
 import { type InProcess, makeTestNetwork, startInProcess, type TestNetwork } from "@trefoil/service/testing";
-import type { Address, ApplicationDevice, Events, NetworkEvent, RxMetadata } from "@trefoil/wire";
+import type { Address, ApplicationDevice, Events, NetworkEvent, Role, RxMetadata } from "@trefoil/wire";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import Type from "typebox";
 import { definition } from "../src/definition.ts";
@@ -30,10 +30,13 @@ export type Answers = {
   [method in "downlink.reserve" | "downlink.offer" | "downlink.withdraw"]?: (body: never) => unknown;
 };
 
-export async function makeFolder(): Promise<TestNetwork> {
-  const network = await makeTestNetwork("application-server", "network-server");
+export const vault = makeSealingKeyPair();
+
+export async function makeFolder(...others: Role[]): Promise<TestNetwork> {
+  const network = await makeTestNetwork("application-server", "network-server", ...others);
   const folder = network.dataDir("application-server");
   writeFileSync(join(folder, "kek.key"), encodeKekFile(kek));
+  writeFileSync(join(folder, "vault.pub"), vault.published.publicKey);
   writeFileSync(join(folder, "sealing.key"), encodeSealingKey(sealing.privateKey));
   return network;
 }

@@ -101,24 +101,27 @@ const foreignJoinServer = Type.Object(
   exact,
 );
 
+const joinServers = Type.Array(foreignJoinServer, {
+  maxItems: 1_000,
+  default: [],
+  description:
+    'a list of { joinEuis: { first: "<JoinEUI>", last: "<JoinEUI>" }, url: https://…, pin: "<SHA-256 of its key>" } (or ca: /path instead of pin)',
+});
+
 const networkServer = {
   link: address("127.0.0.1", 9712),
   http: address("127.0.0.1", 9702),
   deduplicationWindowMs: integer(0, 2_000, 200),
   rxDelay: integer(1, 15, 1),
   keepEvents,
-  joinServers: Type.Array(foreignJoinServer, {
-    maxItems: 1_000,
-    default: [],
-    description:
-      'a list of { joinEuis: { first: "<JoinEUI>", last: "<JoinEUI>" }, url: https://…, pin: "<SHA-256 of its key>" } (or ca: /path instead of pin)',
-  }),
+  joinServers,
 };
 const applicationServer = {
   link: address("127.0.0.1", 9713),
   mqtt: address("127.0.0.1", 1883),
   http: address("127.0.0.1", 9703),
   keepEvents,
+  joinServers,
 };
 const joinServer = {
   interop: address("127.0.0.1", 8886),

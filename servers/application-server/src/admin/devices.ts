@@ -54,7 +54,10 @@ export class Devices {
     const { store, devices, sessions, queue, unread } = this.#ports;
     const device = devices.find(devEui);
     if (device === none) return false;
-    const statements = ["retireCounters", "deleteDevice", "deleteSessions", "deleteDownlinks", "deleteUnread"] as const;
+    const statements = [
+      ...(["retireCounters", "deleteDevice", "deleteSessions", "deleteDownlinks"] as const),
+      ...(["deleteUnread", "deleteWanted"] as const),
+    ];
     await store.commit(statements.map((statement) => ({ statement, rows: [[device]] })));
     queue.forget(device);
     sessions.forget(device);

@@ -1,6 +1,6 @@
 /** Administration of the application-server (platform/wire/src/admin.ts). */
 import { Readable } from "node:stream";
-import { isEui, type PublishedReceiver } from "@trefoil/custody";
+import { isEui, type KekRing, type PublishedReceiver } from "@trefoil/custody";
 import { AdminRefusal, type Context } from "@trefoil/service";
 import type { Store } from "@trefoil/store";
 
@@ -15,6 +15,7 @@ export type RoutesPorts = {
   readonly applications: Applications;
   readonly devices: Devices;
   readonly sealingKey: PublishedReceiver;
+  readonly makeKek: () => Promise<ReturnType<KekRing["make"]>>;
   /** Ends what an application still has open: rows of its MQTT sessions, its connections, its remembered password. */
   readonly dismiss: (application: Application) => Promise<void>;
 };
@@ -34,6 +35,7 @@ export function addRoutes(admin: Context["admin"], ports: RoutesPorts): void {
   const { store, applications, devices } = ports;
 
   admin.get("/sealing-key", async () => ports.sealingKey);
+  admin.post("/kek", () => ports.makeKek());
 
   admin.post("/applications", async (request) => {
     const parsed = parseApplication(request.body);

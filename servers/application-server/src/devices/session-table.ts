@@ -41,6 +41,16 @@ export class SessionTable {
     return slot;
   }
 
+  /** The key of a session that was known without one. */
+  setKey(slot: number, key: Uint8Array): void {
+    this.#keys.set(key, slot * keyOctets);
+    this.#states[slot] = state.usable;
+  }
+
+  hasKey(slot: number): boolean {
+    return this.#states[slot] === state.usable;
+  }
+
   /** Wipes the key and forgets its schedule. */
   remove(slot: number): void {
     this.#schedules.delete(slot);

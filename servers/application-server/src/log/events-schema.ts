@@ -43,8 +43,8 @@ const Join = Type.Object({
   ...common,
   is: Type.Literal("join"),
   joinEui: hex(16),
-  /** Judged by whoever opens it: one envelope that is wrong must not hold up a batch. */
-  appSKey: Type.Object({ kekLabel: Type.Unknown(), aesKey: Type.Unknown() }),
+  /** Judged by whoever opens it: one envelope that is wrong must not hold up a batch. Absent: the join server is asked. */
+  appSKey: Type.Optional(Type.Object({ kekLabel: Type.Unknown(), aesKey: Type.Unknown() })),
 });
 const queued = { ...common, queueId: text, fCntDown: count };
 const Downlink = Type.Union([

@@ -21,8 +21,17 @@ export type IntakePorts = {
   readonly queue: DownlinkQueue;
   readonly metrics: Metrics;
   readonly say: Limited;
+  /** A session came without its key. The row of `wanted` is on the disk. */
+  readonly keyWanted: (wanted: { device: number; sessionKeyId: string; joinEui: string }) => void;
   /** A device was heard, or something became of its downlink: its queue may go on. */
   readonly stirred: (device: number) => void;
+};
+
+type Joined = {
+  readonly device: number;
+  readonly sessionKeyId: string;
+  readonly joinEui: string;
+  readonly hasKey: boolean;
 };
 
 export class Intake {
@@ -60,17 +69,20 @@ export class Intake {
     const { log, queue } = this.#ports;
     const position = log.next;
     const ops: Ops = [];
-    const late: { device: number; sessionKeyId: string }[] = [];
+    const late: Joined[] = [];
     for (const event of events) this.#decide(event, position, ops, late);
     const entry = await log.append(events, ops, sequence);
     for (const event of events) queue.apply(event);
-    for (const { device, sessionKeyId } of late) await this.#ports.unread.release(device, sessionKeyId);
+    for (const joined of late) {
+      if (joined.hasKey) await this.#ports.unread.release(joined.device, joined.sessionKeyId);
+      else this.#ports.keyWanted(joined);
+    }
     this.#stir(entry);
     return {};
   }
 
   /** What one event changes: in memory now (deciding the same twice changes nothing), in the store with `ops`. */
-  #decide(event: NetworkEvent, position: number, ops: Ops, late: { device: number; sessionKeyId: string }[]): void {
+  #decide(event: NetworkEvent, position: number, ops: Ops, late: Joined[]): void {
     const { devices, sessions, unread, queue, metrics, say } = this.#ports;
     const device = devices.find(event.devEui);
     if (device === none) {
@@ -88,10 +100,16 @@ export class Intake {
         return;
       }
       case "join": {
-        const refused = sessions.join(device, event.sessionKeyId, event.appSKey, position, ops);
-        metrics.events.inc({ is: "join", outcome: refused ?? "taken" });
-        if (refused === undefined) late.push({ device, sessionKeyId: event.sessionKeyId });
-        else say.error({ devEui: event.devEui, code: refused }, "the key of a new session cannot be opened");
+        const { sessionKeyId, joinEui, appSKey } = event;
+        const refused = sessions.join(device, sessionKeyId, appSKey, position, ops);
+        const hasKey = appSKey !== undefined;
+        metrics.events.inc({ is: "join", outcome: refused ?? (hasKey ? "taken" : "key-wanted") });
+        if (refused !== undefined) {
+          say.error({ devEui: event.devEui, code: refused }, "the key of a new session cannot be opened");
+          return;
+        }
+        if (!hasKey) ops.push({ statement: "wantKey", rows: [[device, sessionKeyId, joinEui]] });
+        late.push({ device, sessionKeyId, joinEui, hasKey });
         return;
       }
       default:
