@@ -1,23 +1,16 @@
 /** SIGKILL at any moment: what was answered stays used (TS001-1.0.4 §6.2.5, §6.2.6), and the join-server goes on with a new vault. */
 import { decodeJoinAcceptFields, decryptJoinAccept } from "@trefoil/lorawan";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import {
-  joinReq,
-  makeSetting,
-  newDevice,
-  rootOf,
-  type Setting,
-  type TestDevice,
-  understood,
-  until,
-} from "./setting.ts";
+import { joinReq, newDevice, rootOf, type TestDevice } from "./frames.ts";
+import { makeSetting, type Setting, understood, until } from "./setting.ts";
 
 let at: Setting;
 beforeAll(async () => {
   at = await makeSetting();
   await at.startVault();
   await at.startServerProcess();
-  await at.registerKeks();
+  await at.sayPeers();
+  await at.sayKeks();
 });
 afterAll(() => at.end());
 

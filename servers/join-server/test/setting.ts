@@ -1,12 +1,11 @@
-/** A join-server in this process, its vault as a process of its own, two networks with a certificate each, and devices. */
+/** A join-server in this process, its vault as a process of its own, a realm owner, networks with a certificate each, and devices. */
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type JoinAns, parseMessage } from "@trefoil/backend-interfaces";
+import { type Message, parseMessage } from "@trefoil/backend-interfaces";
 import {
   Key,
   type KeyRole,
@@ -17,48 +16,68 @@ import {
   openOwnerKey,
   parseReceiver,
   sealKeys,
-  signRegistration,
+  signStatement,
 } from "@trefoil/custody";
-import { cmac4 } from "@trefoil/lorawan";
 import { issueCertificate, makeServerKeyAndCsr } from "@trefoil/service/certificates";
-import { type InProcess, makeTestNetwork, startChild, startInProcess, type TestChild } from "@trefoil/service/testing";
-import type { Address, JoinDevice, MacVersion, VaultInfo } from "@trefoil/wire";
+import {
+  type InProcess,
+  makeStranger,
+  makeTestNetwork,
+  startChild,
+  startInProcess,
+  type TestChild,
+} from "@trefoil/service/testing";
+import type { Address, JoinDevice, SealedKeys, SignedStatement, Statement, VaultInfo } from "@trefoil/wire";
 import { joinServer } from "../src/index.ts";
+import { joinEuis, netIds, type TestDevice } from "./frames.ts";
 
 const vaultSource = fileURLToPath(new URL("../../vault/src/", import.meta.url));
 const project = fileURLToPath(new URL("../../../", import.meta.url));
-export const netIds = { ours: "000013", theirs: "600021" } as const;
-export type Network = keyof typeof netIds;
+export type From = "ours" | "theirs" | "application" | "stranger";
 
 type Server = Pick<InProcess, "listeners" | "lines" | "giveVaultPipe" | "stop"> & { readonly kill?: TestChild["kill"] };
 export type Answer = { readonly status: number; readonly body: unknown };
 export type Setting = Awaited<ReturnType<typeof makeSetting>>;
+/** What a statement says, without which vault it is for and when. */
+export type Saying = Statement extends infer S
+  ? S extends Statement
+    ? Omit<S, "version" | "vault" | "issuedAt">
+    : never
+  : never;
 
 const owner = makeOwnerKey("test");
-const ownerKey = openOwnerKey(owner.privateKeyPem, "test");
+const ownerKey = openOwnerKey(owner.privateKeyPem, "test") as NonNullable<ReturnType<typeof openOwnerKey>>;
+const range = (joinEui: string) => ({ first: `${joinEui.slice(0, 13)}000`, last: `${joinEui.slice(0, 13)}fff` });
+const noLimits = { devicePerMinute: 0, joinEuiPerSecond: 0, peerPerSecond: 0 };
 
 export async function makeSetting() {
   const network = await makeTestNetwork("vault", "join-server", "network-server");
   const dataDir = network.dataDir("join-server");
-  const certificates = {
-    ours: network.station("network-server").tls,
-    theirs: await foreign(),
-    stranger: await foreign(),
+  const [own, theirs, application, known] = [
+    network.station("network-server").tls,
+    ...(await Promise.all([makeStranger(), makeStranger(), ofOwnCa()])),
+  ];
+  const certificates = { ours: own, theirs: theirs.tls, application: application.tls, stranger: known };
+  const spkis = {
+    ours: network.pins["network-server"] as string,
+    theirs: theirs.spki,
+    application: application.spki,
   };
-  writeFileSync(join(dataDir, "networks.json"), JSON.stringify({ [netIds.theirs]: certificates.theirs.spki }));
+
+  /** A certificate of the own CA that no statement names. */
+  async function ofOwnCa() {
+    const { keyPem, csrPem } = await makeServerKeyAndCsr("network-server");
+    const { certificatePem } = await issueCertificate(network.ca, "network-server", csrPem);
+    return { ...network.station("network-server").tls, key: keyPem, cert: certificatePem };
+  }
 
   const made = spawnSync(process.execPath, [`${vaultSource}init.ts`], {
     input: JSON.stringify({ dataDir: network.dataDir("vault"), ownerPublicKey: owner.publicKey }),
     encoding: "utf8",
   });
+  if (made.status !== 0) throw new Error(made.stderr);
   const vaultInfo: VaultInfo = JSON.parse(made.stdout);
-  const receiver = parseReceiver(vaultInfo.publicKey);
-
-  async function foreign() {
-    const { keyPem, csrPem } = await makeServerKeyAndCsr("network-server");
-    const { certificatePem, spki } = await issueCertificate(network.ca, "network-server", csrPem);
-    return { key: keyPem, cert: certificatePem, ca: network.ca.certificatePem, spki };
-  }
+  const receiver = parseReceiver(vaultInfo.publicKey) as NonNullable<ReturnType<typeof parseReceiver>>;
 
   // As the supervisor starts it: it may read the code and its own folder.
   const folder = network.dataDir("vault");
@@ -69,19 +88,22 @@ export async function makeSetting() {
     `--allow-fs-write=${folder}`,
   ];
 
-  let vault: TestChild | undefined;
+  const vaults = new Map<number, TestChild>();
   let server: Server | undefined;
   const running = () => server as Server;
-  const config = { network: { ...network.boot("join-server").config.network, netId: netIds.ours } };
+  const config = { limits: noLimits };
+  const pipeOf = (vault: TestChild) => vault.process.stdio[4] as Socket;
 
-  async function startVault() {
-    vault = startChild(`${vaultSource}main.ts`, network.boot("vault"), fence);
+  async function startVault(instance = 0) {
+    const vault = startChild(`${vaultSource}main.ts`, { ...network.boot("vault"), instance }, fence);
     await vault.ready;
-    server?.giveVaultPipe(vault.process.stdio[4] as Socket);
+    vaults.set(instance, vault);
+    server?.giveVaultPipe(pipeOf(vault), instance);
   }
-  async function startServer() {
-    server = await startInProcess(joinServer, network.boot("join-server", config));
-    if (vault) server.giveVaultPipe(vault.process.stdio[4] as Socket);
+  async function startServer(change: object = {}) {
+    server = await startInProcess(joinServer, network.boot("join-server", { ...config, ...change }));
+    for (const [instance, vault] of vaults) server.giveVaultPipe(pipeOf(vault), instance);
+    if (vaults.size > 0) await ready();
   }
   /** As a process of its own, to be killed. */
   async function startServerProcess() {
@@ -89,8 +111,8 @@ export async function makeSetting() {
       fileURLToPath(new URL("../src/main.ts", import.meta.url)),
       network.boot("join-server", config),
     );
-    const giveVaultPipe = (pipe: Socket) => {
-      if (child.process.connected) child.process.send({ vaultPipe: true }, pipe);
+    const giveVaultPipe = (pipe: Socket, instance = 0) => {
+      if (child.process.connected) child.process.send({ vaultPipe: true, instance }, pipe);
     };
     server = {
       listeners: await child.ready,
@@ -99,9 +121,10 @@ export async function makeSetting() {
       stop: async () => void (await child.stop()),
       kill: child.kill,
     };
-    if (vault) giveVaultPipe(vault.process.stdio[4] as Socket);
-    await until(async () => (await http("/readyz")) === "ready\n");
+    for (const [instance, vault] of vaults) giveVaultPipe(pipeOf(vault), instance);
+    await ready();
   }
+  const ready = () => until(async () => (await http("/readyz")) === "ready\n");
 
   const admin = (method: string, path: string, body?: unknown): Promise<Answer> => {
     const headers = body === undefined ? {} : { "content-type": "application/json" };
@@ -112,49 +135,65 @@ export async function makeSetting() {
   const http = (path: string): Promise<string> =>
     fetch(`http://127.0.0.1:${(running().listeners.http as Address).port}${path}`).then((answer) => answer.text());
 
-  /** POSTs to the interop listener with the certificate of a network. */
-  const post = (from: Network | "stranger", body: unknown, { method = "POST", path = "/" } = {}): Promise<Answer> => {
-    const { key, cert, ca } = certificates[from];
+  /** POSTs to the interop listener with a certificate. */
+  const post = (from: From, body: unknown, { method = "POST", path = "/" } = {}): Promise<Answer> => {
+    const { key, cert } = certificates[from];
     const { port } = running().listeners.interop as Address;
-    const asked = httpsRequest({
-      host: "127.0.0.1",
-      port,
-      path,
-      method,
+    const tls = {
       key,
       cert,
-      ca,
+      ca: network.ca.certificatePem,
       agent: false,
       checkServerIdentity: () => undefined,
-    });
+    } as const;
+    const asked = httpsRequest({ host: "127.0.0.1", port, path, method, ...tls });
     return answered(asked, typeof body === "string" ? body : JSON.stringify(body));
   };
 
-  /** Makes the KEKs of a network and of the application server, signed by the owner. */
+  let issuedAt = 0;
+  const sign = (saying: Saying, key = ownerKey, vault = vaultInfo.fingerprint): SignedStatement => {
+    issuedAt += 1;
+    return signStatement(key, { ...saying, version: 1, vault, issuedAt } as Statement);
+  };
+  const say = (saying: Saying): Promise<Answer> => admin("POST", "/statements", sign(saying));
+  const sayAll = async (...all: readonly Saying[]): Promise<void> => {
+    for (const saying of all) {
+      const { status, body } = await say(saying);
+      if (status !== 200) throw new Error(`not admitted: ${JSON.stringify([saying, body])}`);
+    }
+  };
+
+  /** The peers and who serves which JoinEUIs. */
+  const sayPeers = () =>
+    sayAll(
+      { kind: "peer", name: "ours", certificate: spkis.ours, network: { netId: netIds.ours } },
+      { kind: "peer", name: "theirs", certificate: spkis.theirs, network: { netId: netIds.theirs } },
+      { kind: "peer", name: "application", certificate: spkis.application, asId: "trefoil-as" },
+      { kind: "assignment", joinEuis: range(joinEuis.ours), network: { netId: netIds.ours }, asId: "trefoil-as" },
+      { kind: "assignment", joinEuis: range(joinEuis.theirs), network: { netId: netIds.theirs }, asId: "trefoil-as" },
+      { kind: "assignment", joinEuis: range(joinEuis.derived), network: { netId: netIds.ours }, asId: "trefoil-as" },
+    );
+  /** The KEKs of both networks and of the application server. */
   const keks: { network?: LabelledKek; theirs?: LabelledKek; application?: LabelledKek } = {};
-  async function registerKeks() {
+  async function sayKeks() {
     const rows = [
-      ["network", { label: "ns/000013", netId: netIds.ours }],
-      ["theirs", { label: "ns/600021", netId: netIds.theirs }],
+      ["network", { label: "ns/000013", network: { netId: netIds.ours } }],
+      ["theirs", { label: "ns/600021", network: { netId: netIds.theirs } }],
       ["application", { label: "as/trefoil-as", asId: "trefoil-as" }],
     ] as const;
     for (const [name, binding] of rows) {
-      const { kek, sealed } = makeKekSealedTo(receiver as NonNullable<typeof receiver>, binding.label);
+      const { kek, sealed } = makeKekSealedTo(receiver, binding.label);
       keks[name] = kek;
-      const signed = signRegistration(ownerKey as NonNullable<typeof ownerKey>, {
-        version: 1,
-        kind: "kek",
-        ...binding,
-        kek: sealed,
-        issuedAt: 1,
-      });
-      await admin("POST", "/registrations", signed);
+      await sayAll({ kind: "kek", ...binding, kek: sealed });
     }
   }
 
+  const noEui = "0".repeat(16);
+  const sealRole = (role: KeyRole, key: string, names = { joinEui: noEui, devEui: noEui }): SealedKeys =>
+    sealKeys(receiver, [{ key: new Key(role, Buffer.from(key, "hex")), ...names }]);
   const sealFor = (device: TestDevice, names: { readonly joinEui: string; readonly devEui: string } = device) =>
     sealKeys(
-      receiver as NonNullable<typeof receiver>,
+      receiver,
       Object.entries(device.keys).map(([role, key]) => ({
         key: new Key(role as KeyRole, Buffer.from(key, "hex")),
         joinEui: names.joinEui,
@@ -162,39 +201,23 @@ export async function makeSetting() {
       })),
     );
   const row = (device: TestDevice, change: object = {}): JoinDevice => ({
-    ...{
-      devEui: device.devEui,
-      joinEui: device.joinEui,
-      macVersion: device.macVersion,
-      netId: device.netId,
-      asId: "trefoil-as",
-    },
-    ...{ sealed: sealFor(device), ...change },
+    ...{ devEui: device.devEui, joinEui: device.joinEui, macVersion: device.macVersion, sealed: sealFor(device) },
+    ...change,
   });
 
   return {
-    ...{
-      network,
-      dataDir,
-      vaultInfo,
-      keks,
-      admin,
-      http,
-      post,
-      registerKeks,
-      row,
-      sealFor,
-      startVault,
-      startServer,
-      startServerProcess,
-    },
+    ...{ network, dataDir, vaultInfo, receiver, keks, spkis, certificates, ownerKey, admin, http, post, ready },
+    ...{ sign, say, sayAll, sayPeers, sayKeks, row, sealFor, sealRole, startVault, startServer, startServerProcess },
     lines: () => running().lines,
     stopServer: () => running().stop(),
     killServer: () => running().kill?.(),
-    killVault: () => (vault as TestChild).kill(),
+    killVault: async (instance = 0) => {
+      await vaults.get(instance)?.kill();
+      vaults.delete(instance);
+    },
     end: async () => {
       await server?.stop();
-      await vault?.stop();
+      for (const vault of vaults.values()) await vault.stop();
       network.remove();
     },
   };
@@ -220,76 +243,18 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
   while (!(await condition())) await new Promise((done) => setTimeout(done, 5));
 }
 
-export type TestDevice = {
-  readonly devEui: string;
-  readonly joinEui: string;
-  readonly macVersion: MacVersion;
-  readonly netId: string;
-  readonly keys: { readonly AppKey: string; readonly NwkKey?: string };
-};
-let lastDevice = 0;
-export function newDevice(macVersion: MacVersion, netId: string = netIds.ours): TestDevice {
-  lastDevice += 1;
-  const key = (start: number) =>
-    Buffer.from(Array.from({ length: 16 }, (_, i) => (start + 7 * lastDevice + 13 * i) & 255)).toString("hex");
-  const keys = macVersion === "1.1" ? { AppKey: key(3), NwkKey: key(100) } : { AppKey: key(50) };
-  return {
-    devEui: `00112233445566${lastDevice.toString(16).padStart(2, "0")}`,
-    joinEui: "70b3d57ed0000001",
-    macVersion,
-    netId,
-    keys,
-  };
-}
-
-export const rootOf = ({ keys }: TestDevice): Uint8Array => Buffer.from(keys.NwkKey ?? keys.AppKey, "hex");
-
-/** The PHYPayload of a join-request as the device sends it. */
-export function joinRequest(device: TestDevice, devNonce: number, key = rootOf(device)): string {
-  const reversed = (hex: string) => Buffer.from(hex, "hex").reverse();
-  const message = Buffer.concat([
-    Buffer.of(0),
-    reversed(device.joinEui),
-    reversed(device.devEui),
-    Buffer.of(devNonce & 255, devNonce >> 8),
-  ]);
-  return Buffer.concat([message, cmac4(key, message)]).toString("hex");
-}
-
-let lastTransaction = 0;
-export function joinReq(device: TestDevice, devNonce: number, change: object = {}) {
-  lastTransaction += 1;
-  return {
-    ...{
-      ProtocolVersion: "1.0",
-      SenderID: device.netId,
-      ReceiverID: device.joinEui,
-      TransactionID: lastTransaction,
-      MessageType: "JoinReq",
-    },
-    ...{
-      MACVersion: device.macVersion,
-      PHYPayload: joinRequest(device, devNonce),
-      DevEUI: device.devEui,
-      DevAddr: "26011bda",
-    },
-    ...{ DLSettings: device.macVersion === "1.1" ? "80" : "00", RxDelay: 1 },
-    ...change,
-  };
-}
-
 /** What the peer understands of an answer: ResultCode and Description, or the message. */
 export function understood({ status, body }: Answer): {
   status: number;
   code: string;
   description?: string | undefined;
-  message: JoinAns;
+  message: Message<"JoinAns">;
 } {
   const parsed = parseMessage(body);
-  if (parsed.result === "refused" || parsed.message.MessageType !== "JoinAns")
-    throw new Error(`no JoinAns: ${JSON.stringify(body)}`);
+  if (parsed.result === "refused" || !("Result" in parsed.message) || parsed.message.Result === undefined)
+    throw new Error(`no answer: ${JSON.stringify(body)}`);
   const { Result } = parsed.message;
-  return { status, code: Result.code, description: Result.description, message: parsed.message };
+  return { status, code: Result.code, description: Result.description, message: parsed.message as Message<"JoinAns"> };
 }
 
 export function openKey(kek: LabelledKek | undefined, envelope: unknown, role: KeyRole): string {

@@ -143,7 +143,11 @@ it("a store of the format that was never released is refused, not half read", as
 
 it("the audit trail is only ever added to, and a peer that repeats itself writes one row a minute", async () => {
   let now = 1_000;
-  const audit = new Audit(store, expect.unreachable, () => now);
+  const audit = new Audit(
+    store,
+    (fault) => expect.unreachable(String(fault)),
+    () => now,
+  );
   const before = audit.list(0, 1_000).length;
   for (const at of [1_000, 2_000, 60_999, 61_000]) {
     now = at;
@@ -159,7 +163,11 @@ it("the audit trail is only ever added to, and a peer that repeats itself writes
 
 it("whatever others do, so many rows in a minute and no more; the next minute says how many were held back", async () => {
   let now = 0;
-  const audit = new Audit(store, expect.unreachable, () => now);
+  const audit = new Audit(
+    store,
+    (fault) => expect.unreachable(String(fault)),
+    () => now,
+  );
   const first = (audit.list(0, 100_000).at(-1)?.entry ?? 0) + 0;
   for (let i = 0; i < 1_000; i++) audit.note("interop/malformed", null, { i });
   now = 60_000;
