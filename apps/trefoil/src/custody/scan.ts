@@ -1,46 +1,70 @@
-/** Reads what a process holds: its memory by /proc/PID/mem, and every file below its folder. Linux only. */
+/** Reads what a process holds: its memory by /proc/PID/mem, and every file below a folder. Linux only. */
 import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../commands/output.ts";
-import type { Form, Needle } from "./needles.ts";
-import type { Holder, Kind } from "./policy.ts";
+import type { Form } from "./forms.ts";
+import type { Needle } from "./needles.ts";
+import type { Holder, Kind, Place } from "./policy.ts";
 import { type Finder, makeFinder } from "./search.ts";
 
-export type Suspect = { readonly holder: Holder; readonly pid?: number; readonly folder?: string };
 export type Find = {
   readonly holder: Holder;
+  readonly place: Place;
+  /** Which file, which message. */
   readonly where: string;
   readonly kind: Kind;
   readonly name: string;
   readonly form: Form;
+  /** When it was looked at. */
+  readonly mark: string;
 };
+
+/** Octets that some process held somewhere: a message, a line, what a test has at hand. */
+export type Piece = {
+  readonly holder: Holder;
+  readonly place: Place;
+  readonly where: string;
+  readonly octets: Uint8Array;
+};
+/** A process, or a folder with all below it, or one with its own files only. */
+export type Suspect = { readonly holder: Holder } & (
+  | { readonly pid: number }
+  | { readonly folder: string; readonly without?: readonly string[] }
+);
 export type Scan = { readonly finds: readonly Find[]; readonly octets: number };
 
-const chunkOctets = 8 * 1024 * 1024;
+const chunkOctets = 4 * 1024 * 1024;
 
-/** Searches all suspects. A find is reported once for each place, secret and form. */
-export function scan(suspects: readonly Suspect[], needles: readonly Needle[]): Scan {
+/** Searches all suspects and pieces. A find is reported once for each place, secret and form. */
+export function scan(
+  mark: string,
+  suspects: readonly Suspect[],
+  pieces: readonly Piece[],
+  needles: readonly Needle[],
+): Scan {
   const finder = makeFinder(needles);
   const finds = new Map<string, Find>();
   let octets = 0;
-  for (const { holder, pid, folder } of suspects) {
-    const note = (where: string) => (needle: Needle) => {
-      const { kind, name } = needle.secret;
-      finds.set([holder, where, kind, name, needle.form].join("|"), { holder, where, kind, name, form: needle.form });
-    };
-    if (pid !== undefined) octets += scanMemory(pid, finder, note("memory"));
-    if (folder !== undefined) octets += scanFolder(folder, finder, note);
+  const note = (holder: Holder, place: Place, where: string) => (needle: Needle) => {
+    const { kind, name } = needle.secret;
+    const { form } = needle;
+    finds.set([holder, place, where, kind, name, form].join("|"), { holder, place, where, kind, name, form, mark });
+  };
+  for (const suspect of suspects) {
+    const { holder } = suspect;
+    if ("pid" in suspect) octets += scanMemory(suspect.pid, finder, note(holder, "memory", "memory"));
+    else
+      for (const path of filesBelow(suspect.folder, suspect.without ?? [])) {
+        const file = readFile(path);
+        octets += file.length;
+        finder.search(file, note(holder, "files", path.slice(suspect.folder.length + 1)));
+      }
+  }
+  for (const piece of pieces) {
+    octets += piece.octets.length;
+    finder.search(piece.octets, note(piece.holder, piece.place, piece.where));
   }
   return { finds: [...finds.values()], octets };
-}
-
-/** Searches what the processes wrote to their logs: no process may hold anything there. */
-export function scanLines(lines: readonly string[], needles: readonly Needle[]): readonly Find[] {
-  const finds = new Map<string, Find>();
-  makeFinder(needles).search(Buffer.from(lines.join("\n")), ({ secret: { kind, name }, form }) => {
-    finds.set([kind, name, form].join("|"), { holder: "supervisor", where: "log lines", kind, name, form });
-  });
-  return [...finds.values()];
 }
 
 /** Regions that a process may write, and those it has written before: code and fonts mapped from files cannot hold secrets. */
@@ -117,20 +141,22 @@ function readSome(fd: number, chunk: Uint8Array, length: number, at: number): nu
   }
 }
 
-function scanFolder(folder: string, finder: Finder, note: (where: string) => (needle: Needle) => void): number {
-  let total = 0;
-  for (const path of filesBelow(folder)) {
-    const octets = readFileSync(path);
-    total += octets.length;
-    finder.search(octets, note(path.slice(folder.length + 1)));
+/** A file that was replaced meanwhile is searched under its new name, or the next time. */
+function readFile(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return new Uint8Array(0);
+    throw error;
   }
-  return total;
 }
 
-function filesBelow(folder: string): string[] {
+/** All files below a folder, but for what lies in its folders named in `without`. */
+function filesBelow(folder: string, without: readonly string[] = []): string[] {
   return readdirSync(folder).flatMap((name) => {
     const path = join(folder, name);
-    const stat = lstatSync(path);
-    return stat.isDirectory() ? filesBelow(path) : stat.isFile() ? [path] : [];
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat?.isDirectory()) return without.includes(name) ? [] : filesBelow(path);
+    return stat?.isFile() ? [path] : [];
   });
 }
