@@ -34,12 +34,12 @@ import { p256PublicKey, publicKeyOf, rsaPublicKey, sha256 } from "./public-keys.
 import { makeTransport } from "./transport.ts";
 import { readBack, tryTemplates, withObjects } from "./trial.ts";
 
-/** `needed`: without it there is no vault in this module. `detail`: why not, or what was found. */
+/** `needed`: without it there is no vault in this module. `remark`: why it does not work, or by what it does. */
 export type CheckRow = {
   readonly name: string;
   readonly needed: boolean;
-  readonly ok: boolean;
-  readonly detail: string;
+  readonly works: boolean;
+  readonly remark: string;
 };
 
 const noId = Uint8Array.of(0);
@@ -60,12 +60,12 @@ export function checkModule(options: Pkcs11Options): readonly CheckRow[] {
   const rows: CheckRow[] = [];
   const row = (name: string, needed: boolean, attempt: () => string) => {
     try {
-      rows.push({ name, needed, ok: true, detail: attempt() });
+      rows.push({ name, needed, works: true, remark: attempt() });
       return true;
     } catch (error) {
       const { message } = error as Error;
       if (!(error instanceof Wrong) && typeof (error as { code?: unknown }).code !== "string") throw error;
-      rows.push({ name, needed, ok: false, detail: message });
+      rows.push({ name, needed, works: false, remark: message });
       return false;
     }
   };

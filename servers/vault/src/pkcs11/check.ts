@@ -1,8 +1,8 @@
 /**
  * `trefoil vault check`, as a process of its own, run as the vault's user.
  *
- * Standard input: one JSON `{ pkcs11, identity?: { uid, gid } }`. Standard output: one JSON array of `{ name, needed, ok, detail }`, all of it
- * public. Exit code 0 when all that is needed is there, else 1; 2 with one sentence on standard error when nothing could be tried.
+ * Standard input: one JSON `{ pkcs11, identity?: { uid, gid } }`. Standard output: one JSON
+ * `{ usable, rows: { name, needed, works, remark }[] }`, all of it public. Failure to try anything: one sentence on standard error, exit code 1.
  */
 import { text } from "node:stream/consumers";
 import { becomeUser } from "@trefoil/service";
@@ -18,10 +18,10 @@ try {
   if (identity !== undefined) becomeUser(identity);
   process.umask(0o077);
   const rows = checkModule(pkcs11);
-  process.stdout.write(`${JSON.stringify(rows)}\n`);
-  process.exitCode = rows.every(({ needed, ok }) => ok || !needed) ? 0 : 1;
+  const usable = rows.every(({ needed, works }) => works || !needed);
+  process.stdout.write(`${JSON.stringify({ usable, rows })}\n`);
 } catch (error) {
   const { code = "unknown", message } = error as { readonly code?: string; readonly message: string };
   process.stderr.write(`the module was not checked: ${message} (${code})\n`);
-  process.exitCode = 2;
+  process.exitCode = 1;
 }
