@@ -45,7 +45,12 @@ export async function makeBackup(config: Config, dataDir: string, to: string): P
       leaveOut: role === "vault" ? secretsOfVault : [],
       ...(users.are === "separate" ? { identity: users.of[role] } : {}),
     };
-    const copied = await askChild<Copied>(copyServer, from, order);
+    const copied = await askChild<Copied>({
+      program: copyServer,
+      dataDir: from,
+      order,
+      failure: { code: "backup/failed", text: `the ${role}'s folder could not be copied` },
+    });
     // From the server's folder, which other users cannot enter, to where the backup goes, which the server's user perhaps cannot.
     cpSync(copied.folder, join(to, role), { recursive: true, dereference: false });
     rmSync(copied.folder, { recursive: true, force: true });

@@ -24,7 +24,7 @@ export function addAuditLogCommands(program: Command): void {
       action(async (out: Output, command) => {
         const { dataDir, record } = realmSettings(command);
         const { folder } = command.opts<{ folder?: string }>();
-        const chains = verifyFolder(folder ?? join(folderOf(dataDir, "vault"), "audit"), record);
+        const chains = verifyFolder(folder ?? join(folderOf(dataDir, "vault"), "audit-log"), record);
         out.result({ chains }, () => reportText(chains));
         if (chains.some(({ result }) => result === "broken")) process.exitCode = 1;
       }),

@@ -19,21 +19,22 @@ export async function checkModule(out: Output, command: Command): Promise<void> 
   const { pkcs11, vault } = settingsOf(config, command.opts<CheckOptions>());
   const users = decideUsers(dataDir, config.users);
   const order = { pkcs11, ...(users.are === "separate" ? { identity: users.of.vault } : {}) };
-  const report = await askChild<CheckReport>(checkProgram, folderOf(dataDir, "vault"), order, vaultFlags(vault));
-  out.result(report, () => reportText(report, pkcs11));
-  if (!report.usable) process.exitCode = 1;
+  const { usable, rows } = await askChild<CheckReport>({
+    program: checkProgram,
+    dataDir: folderOf(dataDir, "vault"),
+    order,
+    moreFlags: vaultFlags(vault),
+    failure: { code: "vault/not-checked", text: "the module was not checked" },
+    answersWith: [1],
+  });
+  const missing = rows.filter(({ needed, works }) => needed && !works).map(({ name }) => name);
+  out.result({ usable, missing, rows }, () => reportText(rows, missing, pkcs11));
+  if (!usable) process.exitCode = 1;
 }
 
 /** What servers/vault/src/pkcs11/check.ts answers. */
-type CheckReport = {
-  readonly usable: boolean;
-  readonly rows: readonly {
-    readonly name: string;
-    readonly needed: boolean;
-    readonly works: boolean;
-    readonly remark?: string;
-  }[];
-};
+type CheckReport = { readonly usable: boolean; readonly rows: readonly CheckRow[] };
+type CheckRow = { readonly name: string; readonly needed: boolean; readonly works: boolean; readonly remark?: string };
 
 /** The configuration's token, with what the options replace. */
 function settingsOf(config: Config, options: CheckOptions) {
@@ -53,20 +54,19 @@ function settingsOf(config: Config, options: CheckOptions) {
 }
 
 function reportText(
-  { usable, rows }: CheckReport,
+  rows: readonly CheckRow[],
+  missing: readonly string[],
   { module, tokenLabel }: { readonly module: string; readonly tokenLabel: string },
 ): string {
-  const missing = rows.filter(({ needed, works }) => needed && !works);
+  const mark = ({ works, needed }: CheckRow) =>
+    works ? colors.green("✓") : needed ? colors.red("✗") : colors.yellow("–");
   return [
-    `Token ${tokenLabel} of ${module}:`,
+    `Token ${colors.bold(tokenLabel)} of ${module}`,
     "",
-    ...rows.map(
-      ({ name, works, remark }) =>
-        `  ${works ? colors.green("✓") : colors.red("✗")} ${name}${remark ? colors.dim(` (${remark})`) : ""}`,
-    ),
+    ...rows.map((row) => `  ${mark(row)} ${row.name}  ${colors.dim(row.remark ?? "")}`),
     "",
-    usable
+    missing.length === 0
       ? colors.green("This token can hold a vault.")
-      : `${colors.red("✗")} This token cannot hold a vault: it lacks ${missing.map(({ name }) => name).join(", ")}.`,
+      : `${colors.red("✗")} This token cannot hold a vault. It lacks: ${missing.join("; ")}.`,
   ].join("\n");
 }

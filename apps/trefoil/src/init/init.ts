@@ -54,7 +54,12 @@ export async function initialise({ config, dataDir, users, deployment }: InitOpt
         ...identityOf(role, users),
         ...(label === undefined ? {} : { kek: { label, vaultPublicKey: vault.publicKey } }),
       };
-      const { csr, receiver } = await askChild<IdentityMade>(serverIdentity, order.dataDir, order);
+      const { csr, receiver } = await askChild<IdentityMade>({
+        program: serverIdentity,
+        dataDir: order.dataDir,
+        order,
+        failure: { code: "init/failed", text: `the ${role} could not make its keys` },
+      });
       made.set(role, await issueCertificate(owner.ca, role, csr, hostNamesOf(role, config)));
       if (!receiver) return;
       keks.set(role, receiver.sealedKek);
@@ -105,7 +110,13 @@ const makeVault = (config: Config, dataDir: string, users: Users, owner: Owner):
     ...identityOf("vault", users),
     ownerPublicKey: owner.publicKey,
   };
-  return askChild<VaultInfo>(initOf("vault"), order.dataDir, order, vaultFlags(config.vault));
+  return askChild<VaultInfo>({
+    program: initOf("vault"),
+    dataDir: order.dataDir,
+    order,
+    moreFlags: vaultFlags(config.vault),
+    failure: { code: "init/failed", text: "the vault was not made" },
+  });
 };
 
 /** Which servers receive session keys, and for whom: the network server for its network, the application server for its AS-ID. */
