@@ -91,6 +91,7 @@ export const networkServer: Definition<"network-server", HotStatement> = {
       state,
       registry,
       netId,
+      nsId: config.network.nsId?.toLowerCase(),
       rxDelay: config.rxDelay,
       keks: secrets.keks,
       joinServer: (joinEui) => joinServers.of(joinEui) as JoinServer,

@@ -28,6 +28,8 @@ export type ActivationPorts = {
   readonly state: State;
   readonly registry: Registry;
   readonly netId: NetId;
+  /** Of TS002 1.1, where several networks share the NetID. */
+  readonly nsId: string | undefined;
   /** Own ones: no other can open the envelopes. */
   readonly keks: KekRing;
   /** The join-server of a JoinEUI: the own one, or a foreign one by configuration. */
@@ -98,9 +100,11 @@ export class Activations {
   ): JoinReq | RejoinReq {
     this.#transactionId = (this.#transactionId + 1) % 2 ** 32;
     const hex = (octets: Uint8Array) => Buffer.from(octets).toString("hex");
+    const { netId, nsId } = this.#ports;
     return {
       ProtocolVersion: server.protocolVersion,
-      SenderID: this.#ports.netId,
+      SenderID: netId,
+      ...(nsId === undefined || server.protocolVersion === "1.0" ? {} : { SenderNSID: nsId }),
       ReceiverID: joinEui,
       TransactionID: this.#transactionId,
       MessageType: kind === "join" ? "JoinReq" : "RejoinReq",

@@ -1,5 +1,5 @@
 /** Join-requests and rejoin-requests: one at a time for each device. docs/lifecycles/join.md and rejoin.md draw them. */
-import { dataRateIndex, joinAcceptDelayS, joinWindows, type RegionParameters } from "@trefoil/lorawan";
+import { dataRateIndex, joinAcceptDelayS, joinWindows, type RegionParameters, rules } from "@trefoil/lorawan";
 import type { Reception } from "@trefoil/wire";
 import type { Device } from "../devices/registry.ts";
 import { classAWindows, joinAcceptWindows, type RxParameters } from "../downlink/windows.ts";
@@ -76,7 +76,7 @@ export class Joins {
   async #rejoinByJoinEui(request: RejoinHeard, joinEui: string): Promise<Outcome> {
     const { state, registry } = this.#ports;
     const device = registry.byDevEui(request.frame.devEui);
-    if (!device || device.joinEui !== joinEui || device.macVersion !== "1.1") return "rejoin/unknown-device";
+    if (!device || device.joinEui !== joinEui || !rules(device.macVersion).rejoins) return "rejoin/unknown-device";
     const { settings, windows } = this.#anew(device, request);
     const slot = slotsOf(device.devEui, state.sessions).find((at) => !state.sessions.table.is(at, flag.pending));
     return this.#activations.answer({

@@ -12,7 +12,7 @@ import { activate } from "../uplink/session-change.ts";
 export const slotsOf = (devEui: string, sessions: Sessions): number[] =>
   sessions.table
     .ofDevice(euiOctets(devEui))
-    .filter((slot) => sessions.table.is(slot, flag.joined) && sessions.rules(slot).separateNetworkKeys);
+    .filter((slot) => sessions.table.is(slot, flag.joined) && sessions.rules(slot).rejoins);
 
 /** The slot of the session that it belongs to, or why it is discarded (LoRaWAN 1.1 §6.2.4.1). */
 export function authenticateRejoin(
