@@ -32,10 +32,13 @@ export function addStatementRoutes(admin: Context["admin"], ports: StatementPort
   });
 
   admin.get("/statements", async () => known().rows);
-  admin.post<{ Body: SignedStatement }>("/statements", async ({ body }) => {
+  admin.post<{ Body: SignedStatement | null }>("/statements", async ({ body }) => {
     const statement = read(body);
-    const admitted = await vault.admit(body);
-    const about = { kind: statement?.kind ?? "(unreadable)", issuedAt: statement?.issuedAt ?? 0 };
+    const admitted = isSigned(body) ? await vault.admit(body) : notSigned;
+    const about = {
+      kind: String(statement?.kind ?? "(unreadable)").slice(0, 32),
+      issuedAt: Number(statement?.issuedAt) || 0,
+    };
     if (admitted.result === "refused") {
       audit.note("statement/refused", null, { ...about, code: admitted.code });
       throw new AdminRefusal(admitted.code, `the vault did not admit the statement (${about.kind})`, 409);
@@ -72,10 +75,19 @@ async function exportOne(id: DeviceId, to: string, ports: StatementPorts): Promi
   return exported.sealed;
 }
 
-/** Nothing here has checked the signature: the vault does. */
-function read({ payload }: SignedStatement): Statement | undefined {
+const isSigned = (body: unknown): body is SignedStatement =>
+  typeof body === "object" &&
+  body !== null &&
+  "payload" in body &&
+  typeof body.payload === "string" &&
+  "signature" in body &&
+  typeof body.signature === "string";
+const notSigned = { result: "refused", code: "statement/malformed" } as const;
+
+/** For the audit trail, and to act on it once the vault has admitted it. Nothing here has checked the signature. */
+function read(body: SignedStatement | null): Statement | undefined {
   try {
-    return JSON.parse(payload) as Statement;
+    return JSON.parse(body?.payload ?? "") as Statement;
   } catch {
     return undefined;
   }

@@ -1,15 +1,17 @@
-/** Administration over the unix socket: imports, deletions, resets, registrations. */
-import { makeOwnerKey, openOwnerKey, signRegistration } from "@trefoil/custody";
+/** Administration over the unix socket: imports, deletions, resets, statements. */
+import { makeOwnerKey, openOwnerKey } from "@trefoil/custody";
 import { decodeJoinAcceptFields, decryptJoinAccept } from "@trefoil/lorawan";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { joinReq, makeSetting, newDevice, rootOf, type Setting, type TestDevice, understood } from "./setting.ts";
+import { joinReq, netIds, newDevice, rejoinReq, rootOf, type TestDevice } from "./frames.ts";
+import { makeSetting, type Setting, understood } from "./setting.ts";
 
 let at: Setting;
 beforeAll(async () => {
   at = await makeSetting();
   await at.startVault();
   await at.startServer();
-  await at.registerKeks();
+  await at.sayPeers();
+  await at.sayKeks();
 });
 afterAll(() => at.end());
 
@@ -28,7 +30,10 @@ const joined = async (device: TestDevice, devNonce: number) => {
 
 it("tells whom keys are sealed to", async () => {
   expect((await at.admin("GET", "/vault")).body).toEqual(at.vaultInfo);
-  expect((await at.admin("GET", "/status")).body).toMatchObject({ role: "join-server", facts: { vault: "software" } });
+  expect((await at.admin("GET", "/status")).body).toMatchObject({
+    role: "join-server",
+    facts: { vault: "software", peers: 3 },
+  });
 });
 
 it("one bad row does not stop the rest, and each gets its own reason", async () => {
@@ -60,13 +65,14 @@ it("one bad row does not stop the rest, and each gets its own reason", async () 
 it("a list shows devices without any key; pages follow DevEUI", async () => {
   const device = newDevice("1.0.4");
   await results([at.row(device)]);
-  const { devEui, joinEui, netId } = device;
+  const { devEui, joinEui } = device;
+  const served = { network: { netId: netIds.ours }, asId: "trefoil-as" };
   expect((await at.admin("GET", `/devices/${devEui.toUpperCase()}`)).body).toEqual({
     devEui,
     joinEui,
     macVersion: "1.0.4",
-    netId,
-    asId: "trefoil-as",
+    provenance: "unknown",
+    ...served,
     lastJoinNonce: 0,
   });
   await joined(device, 3);
@@ -75,8 +81,8 @@ it("a list shows devices without any key; pages follow DevEUI", async () => {
     devEui,
     joinEui,
     macVersion: "1.0.4",
-    netId,
-    asId: "trefoil-as",
+    provenance: "unknown",
+    ...served,
     lastJoinNonce: 1,
     lastDevNonce: 3,
   });
@@ -128,34 +134,58 @@ it("a reset of nonces needs a reason, is recorded for ever, and JoinNonce does n
   ]);
 });
 
-it("a registration that the owner did not sign is refused, with an audit entry; the registered ones are listed", async () => {
-  const stranger = makeOwnerKey("x");
-  const key = openOwnerKey(stranger.privateKeyPem, "x");
-  const kek = at.sealFor(
-    { ...newDevice("1.0.4"), keys: { KEK: "00".repeat(16) } as never },
-    { joinEui: "0".repeat(16), devEui: "0".repeat(16) },
-  );
-  const signed = signRegistration(key as NonNullable<typeof key>, {
-    version: 1,
-    kind: "kek",
-    label: "ns/000013",
-    netId: "000013",
-    kek,
-    issuedAt: 9,
-  });
-  expect(await at.admin("POST", "/registrations", signed)).toMatchObject({
-    status: 409,
-    body: { error: { code: "registration/not-signed-by-owner" } },
-  });
-  expect((await at.admin("POST", "/registrations", { hello: 1 })).status).toBe(409);
-  const rows = (await at.admin("GET", "/audit")).body as { kind: string }[];
-  expect(rows.filter(({ kind }) => kind === "registration/refused")).toHaveLength(1);
-  expect(rows.filter(({ kind }) => kind === "registration/accepted")).toHaveLength(3);
-  expect((await at.admin("GET", "/registrations")).body).toEqual([
-    { label: "as/trefoil-as", asId: "trefoil-as", issuedAt: 1 },
-    { label: "ns/000013", netId: "000013", issuedAt: 1 },
-    { label: "ns/600021", netId: "600021", issuedAt: 1 },
+it("an import without its history starts where no other join server is likely to have come; counters of rejoins come along", async () => {
+  const [imported, made, old] = [newDevice("1.0.4"), newDevice("1.0.4"), newDevice("1.1")];
+  await results([
+    at.row(imported, { origin: "file", usedDevNonces: [1, 2] }),
+    at.row(made, { origin: "generated" }),
+    at.row(old, { origin: "file", lastJoinNonce: 12, rjCount0: 3, rjCount1: 9 }),
   ]);
+  expect(await joined(imported, 3)).toBe(65_536);
+  expect(await joined(made, 3)).toBe(1);
+  const { body } = await at.admin("GET", `/devices/${old.devEui}`);
+  expect(body).toMatchObject({ provenance: "file", lastJoinNonce: 12, rjCount0: 3, rjCount1: 9 });
+  const rejoined = understood(await at.post("ours", rejoinReq(old, 1, 9)));
+  expect(rejoined.description).toBe("rejoin/count-not-rising");
+  expect((await at.admin("GET", `/devices/${imported.devEui}/history`)).body).toEqual({
+    usedDevNonces: [1, 2, 3],
+    lastJoinNonce: 65_536,
+  });
+});
+
+it("a statement that the owner did not sign, or for another vault, is refused, with an audit entry; those that stand are listed", async () => {
+  const stranger = makeOwnerKey("x");
+  const key = openOwnerKey(stranger.privateKeyPem, "x") ?? expect.unreachable();
+  const saying = { kind: "assignment", joinEuis: { first: "0".repeat(16), last: "f".repeat(16) } } as const;
+  expect(await at.admin("POST", "/statements", at.sign(saying, key))).toMatchObject({
+    status: 409,
+    body: { error: { code: "statement/not-signed-by-owner" } },
+  });
+  expect(await at.admin("POST", "/statements", at.sign(saying, at.ownerKey, "00".repeat(32)))).toMatchObject({
+    body: { error: { code: "statement/other-vault" } },
+  });
+  expect((await at.admin("POST", "/statements", { hello: 1 })).status).toBe(409);
+  const rows = async () => (await at.admin("GET", "/audit")).body as { kind: string }[];
+  await expect.poll(async () => (await rows()).filter(({ kind }) => kind === "statement/refused").length).toBe(3);
+  expect((await rows()).filter(({ kind }) => kind === "statement/admitted")).toHaveLength(9);
+  const listed = (await at.admin("GET", "/statements")).body as { subject: string; label?: string }[];
+  expect(listed.map(({ subject, label }) => label ?? subject)).toEqual([
+    ...["peer ours", "peer theirs", "peer application"],
+    ...listed.slice(3, 6).map(({ subject }) => subject),
+    ...["ns/000013", "ns/600021", "as/trefoil-as"],
+  ]);
+});
+
+it("the exposure ledger shows how each key came; nothing in it is a key", async () => {
+  const device = newDevice("1.1");
+  await results([at.row(device, { origin: "typed" })]);
+  const { body } = await at.admin("GET", "/exposure");
+  const rows = (body as { devEui: string; role: string }[]).filter(({ devEui }) => devEui === device.devEui);
+  expect(rows.map((row) => ({ ...row, devEui: "" })).sort((a, b) => (a.role < b.role ? -1 : 1))).toMatchObject([
+    { role: "AppKey", provenance: "typed", exportedTo: [] },
+    { role: "NwkKey", provenance: "typed", exportedTo: [] },
+  ]);
+  for (const key of Object.values(device.keys)) expect(JSON.stringify(body)).not.toContain(key);
 });
 
 it("a batch of some hundred devices goes through, and joins pass meanwhile", async () => {

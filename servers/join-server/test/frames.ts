@@ -1,4 +1,5 @@
 /** Devices as the tests know them, the frames that they send, and the messages that a network makes of these. */
+import { createCipheriv, createHash } from "node:crypto";
 import { cmac4, type DevEui, deriveJsIntKey } from "@trefoil/lorawan";
 import type { MacVersion } from "@trefoil/wire";
 
@@ -24,6 +25,19 @@ export function newDevice(macVersion: MacVersion, netId: string = netIds.ours): 
 }
 
 export const rootOf = ({ keys }: TestDevice): Uint8Array => Buffer.from(keys.NwkKey ?? keys.AppKey, "hex");
+
+/** LORA-KDF-1 (docs/sealed-key.md): the root keys of a device from a maker's master key. */
+export function derivedKey(master: string, purpose: string, epoch: number, { joinEui, devEui }: TestDevice): string {
+  const aes = (key: Uint8Array, blocks: Uint8Array) => {
+    const cipher = createCipheriv("aes-256-cbc", key, Buffer.alloc(16)).setAutoPadding(false);
+    return Buffer.concat([cipher.update(blocks), cipher.final()]);
+  };
+  const counter = Buffer.alloc(4);
+  counter.writeUInt32BE(epoch);
+  const label = createHash("sha256").update(`LORA-KDF-1\0${purpose}\0`).update(counter).digest().subarray(0, 16);
+  const labelKey = aes(Buffer.from(master, "hex"), Buffer.concat([label, Buffer.alloc(15), Buffer.of(1)]));
+  return aes(labelKey, Buffer.from(joinEui + devEui, "hex")).toString("hex");
+}
 
 const reversed = (hex: string) => Buffer.from(hex, "hex").reverse();
 const u16 = (value: number) => Buffer.of(value & 255, value >> 8);
