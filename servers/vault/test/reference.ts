@@ -1,5 +1,5 @@
 /** A second derivation for the tests, written from the specification with node:crypto alone: nothing of ours is used. */
-import { createCipheriv, createDecipheriv } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
 
 export const un = (hex: string): Buffer => Buffer.from(hex, "hex");
 const rev = (hex: string): Buffer => Buffer.from(un(hex).reverse());
@@ -42,6 +42,33 @@ export function joinRequest(key: string, joinEui: string, devEui: string, devNon
   return Buffer.concat([message, cmac(un(key), message).subarray(0, 4)]).toString("hex");
 }
 
+/** LoRaWAN 1.1 §6.2.4: types 0 and 2 name the NetID and have their MIC under SNwkSIntKey, type 1 names the JoinEUI and has it under JSIntKey. */
+export function rejoinRequest(type: 0 | 1 | 2, key: string, at: string, devEui: string, rjCount: number): string {
+  const message = Buffer.concat([Buffer.of(0xc0, type), rev(at), rev(devEui), le(rjCount, 2)]);
+  return Buffer.concat([message, cmac(un(key), message).subarray(0, 4)]).toString("hex");
+}
+
+/** LORA-KDF-1: a root key from a maker's master key, with SHA-256 and AES-256-CBC of node:crypto. */
+export function loraKdf1(
+  master: string,
+  purpose: string,
+  epoch: number,
+  extra: string,
+  joinEui: string,
+  devEui: string,
+): string {
+  const cbc = (key: Buffer, blocks: Buffer) =>
+    createCipheriv("aes-256-cbc", key, Buffer.alloc(16)).setAutoPadding(false).update(blocks);
+  const counter = Buffer.alloc(4);
+  counter.writeUInt32BE(epoch);
+  const label = createHash("sha256")
+    .update(Buffer.concat([Buffer.from(`LORA-KDF-1\0${purpose}\0`), counter, un(extra)]))
+    .digest()
+    .subarray(0, 16);
+  const kl = cbc(un(master), Buffer.concat([label, Buffer.alloc(15), Buffer.of(1)]));
+  return cbc(kl, Buffer.concat([un(joinEui), un(devEui)])).toString("hex");
+}
+
 /** Session keys by prefix of the block. `middle` is the NetID (1.0.x) or the JoinEUI (1.1). */
 export const sessionKey = (root: string, prefix: number, joinNonce: number, middle: string, nonce: number): string =>
   ecb(
@@ -62,8 +89,8 @@ export const acceptMic10 = (key: string, fields: Buffer): string =>
   cmac(un(key), Buffer.concat([Buffer.of(0x20), fields]))
     .subarray(0, 4)
     .toString("hex");
-export const acceptMic11 = (jsIntKey: string, joinEui: string, nonce: number, fields: Buffer): string =>
-  cmac(un(jsIntKey), Buffer.concat([Buffer.of(0xff), rev(joinEui), le(nonce, 2), Buffer.of(0x20), fields]))
+export const acceptMic11 = (jsIntKey: string, joinEui: string, nonce: number, fields: Buffer, type = 0xff): string =>
+  cmac(un(jsIntKey), Buffer.concat([Buffer.of(type), rev(joinEui), le(nonce, 2), Buffer.of(0x20), fields]))
     .subarray(0, 4)
     .toString("hex");
 
