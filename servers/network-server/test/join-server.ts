@@ -1,5 +1,6 @@
-/** A join server for tests, TS002 as far as JoinReq and RejoinReq: one pair of root keys for all devices, no memory of nonces. */
+/** A join server for tests, TS002 as far as JoinReq, RejoinReq and AppSKeyReq: one pair of root keys for all devices, no memory of nonces. */
 import {
+  type AppSKeyReq,
   answerHeader,
   answerTypeOf,
   encodeMessage,
@@ -42,22 +43,35 @@ export const appKey = hex("f102030405060708090a0b0c0d0e0f10");
 type Asked = JoinReq | RejoinReq;
 export type Answer = JoinAns | RejoinAns;
 
-export async function makeJoinServer(network: TestNetwork) {
+/** `relaysSessionKeyId`: answers have no AppSKey, the application-server asks for it. */
+export async function makeJoinServer(network: TestNetwork, { relaysSessionKeyId = false } = {}) {
   const asked: Asked[] = [];
+  const appSKeys = new Map<string, Answer["AppSKey"]>();
+  const appSKeyAns = (message: AppSKeyReq) => ({
+    ...answerHeader(message, "AppSKeyAns"),
+    Result: { code: "Success" } as const,
+    SessionKeyID: message.SessionKeyID,
+    AppSKey: appSKeys.get(message.SessionKeyID),
+  });
   let change: (answer: Answer) => object = (answer) => answer;
   let gate: Promise<unknown> = Promise.resolve();
   let networkKek: LabelledKek = kek;
   const listener = await listenHttps(network.station("join-server"), {
     address: { host: "127.0.0.1", port: 0 },
-    from: ["network-server"],
+    from: ["network-server", "application-server"],
     handler: async ({ body }) => {
       const parsed = parseMessage(JSON.parse(body));
-      if (parsed.result === "refused" || !["JoinReq", "RejoinReq"].includes(parsed.message.MessageType))
-        return { status: 400, body: {} };
-      const message = parsed.message as Asked;
+      if (parsed.result === "refused") return { status: 400, body: {} };
+      const { message } = parsed;
+      if (message.MessageType === "AppSKeyReq")
+        return { status: 200, body: encodeMessage(appSKeyAns(message) as Parameters<typeof encodeMessage>[0]) };
+      if (message.MessageType !== "JoinReq" && message.MessageType !== "RejoinReq") return { status: 400, body: {} };
       asked.push(message);
       await gate;
-      return { status: 200, body: encodeMessage(change(answerTo(message, asked.length, networkKek)) as Answer) };
+      const { AppSKey, ...rest } = answerTo(message, asked.length, networkKek);
+      if (rest.SessionKeyID !== undefined) appSKeys.set(rest.SessionKeyID, AppSKey);
+      const answer = (relaysSessionKeyId ? rest : { ...rest, AppSKey }) as Answer;
+      return { status: 200, body: encodeMessage(change(answer) as Answer) };
     },
   });
   return {
