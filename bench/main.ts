@@ -36,7 +36,33 @@ const benches: { readonly [name: string]: Bench } = {
       return { report, text: showUplinks(report) };
     },
   },
+  joins: {
+    about:
+      "joins per second through Backend Interfaces, beside the same calls in a bare loop [--vault software|softhsm] [--devices 10000] [--processes 1] [--seconds 20] [--mac-version 1.0.4|1.1] [--connections 32]",
+    run: async (options) => {
+      const { benchJoins, showJoins } = await import("./joins/report.ts");
+      const report = await benchJoins({
+        vault: oneOf(options, "vault", ["software", "softhsm"]),
+        devices: whole(options, "devices") ?? 10_000,
+        processes: whole(options, "processes") ?? 1,
+        seconds: whole(options, "seconds") ?? 20,
+        macVersion: oneOf(options, "mac-version", ["1.0.4", "1.1"]),
+        connections: whole(options, "connections") ?? 32,
+        say: (line) => console.error(line),
+      });
+      return { report, text: showJoins(report) };
+    },
+  },
 };
+
+/** The first one where nothing is said. */
+function oneOf<const T extends string>(options: Values, name: string, all: readonly [T, ...T[]]): T {
+  const text = options[name] ?? all[0];
+  const known = all.find((one) => one === text);
+  if (known !== undefined) return known;
+  console.error(`--${name}: expected ${all.join(" or ")}`);
+  process.exit(2);
+}
 
 function whole(options: Values, name: string): number | undefined {
   const text = options[name];
@@ -56,6 +82,10 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string" },
     rate: { type: "string" },
     qos: { type: "string" },
+    vault: { type: "string" },
+    processes: { type: "string" },
+    "mac-version": { type: "string" },
+    connections: { type: "string" },
   },
 });
 const bench = Object.hasOwn(benches, positionals[0] ?? "") ? benches[positionals[0] as string] : undefined;
