@@ -26,9 +26,8 @@
  * | | GET /sealing-key | → { publicKey, fingerprint } for ABP session keys |
  */
 import type { NetworkId, Provenance, StatementKind } from "./authority.ts";
+import type { MacVersion } from "./mac-version.ts";
 import type { Provision, SealedKeys } from "./sealed.ts";
-
-export type MacVersion = "1.0.0" | "1.0.1" | "1.0.2" | "1.0.3" | "1.0.4" | "1.1";
 
 /** One line per row of the request, in its order: one bad row does not stop the rest. */
 export type Results = {

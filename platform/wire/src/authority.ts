@@ -5,7 +5,7 @@
  * Of two statements about the same subject the later one (`issuedAt`) stands; an earlier one is refused. `vault` names the vault that
  * a statement is for: no other believes it.
  */
-import type { MacVersion } from "./admin.ts";
+import type { MacVersion } from "./mac-version.ts";
 import type { SealedKeys } from "./sealed.ts";
 
 type Common = {

@@ -5,5 +5,6 @@ export * from "./authority.ts";
 export * from "./boot.ts";
 export * from "./gateway-link.ts";
 export * from "./link.ts";
+export * from "./mac-version.ts";
 export * from "./roles.ts";
 export * from "./sealed.ts";
