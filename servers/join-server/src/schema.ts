@@ -46,24 +46,15 @@ CREATE TABLE device (
   blobs TEXT                         -- JSON RootKeyBlobs: only the vault opens them. NULL: derived from a master key
 ) STRICT, WITHOUT ROWID;
 
--- The latest answer of each device: key envelopes and an encrypted join-accept.
+-- The latest answer of each device: key envelopes and an encrypted join-accept; and the AppSKeys of its last sessions, in envelopes,
+-- for the application server that asks. One row for each device, because it is written with each join.
 CREATE TABLE answer (
   history INTEGER PRIMARY KEY,
-  peer TEXT NOT NULL,
+  peer TEXT NOT NULL,                -- empty: no request is answered with it again
   request BLOB NOT NULL,
-  body TEXT NOT NULL
+  body TEXT NOT NULL,
+  sessions TEXT NOT NULL             -- JSON KeptSession[], the latest first
 ) STRICT;
-
--- The AppSKeys of the last sessions, in envelopes, for the application server that asks.
-CREATE TABLE session (
-  history INTEGER NOT NULL,
-  join_nonce INTEGER NOT NULL,
-  session_key_id TEXT NOT NULL,
-  as_id TEXT NOT NULL,
-  kek_label TEXT NOT NULL,
-  aes_key TEXT NOT NULL,
-  PRIMARY KEY (history, join_nonce)
-) STRICT, WITHOUT ROWID;
 
 -- The last entry of each process of the vault that this store knows of.
 CREATE TABLE vault_entry (
@@ -98,9 +89,7 @@ export const schema = {
     claimRejoinFrame: `INSERT INTO rejoin (history, frame) SELECT history, ?3 ${ofDevice}`,
     claimRejoin02: `UPDATE history SET last_join_nonce = ${risen}, rj_count0 = ?4 ${andDevice}`,
     claimRejoin1: `UPDATE history SET last_join_nonce = ${risen}, rj_count1 = CASE WHEN rj_count1 < ?4 THEN ?4 END ${andDevice}`,
-    keepAnswer: `INSERT OR REPLACE INTO answer (history, peer, request, body) SELECT history, ?3, ?4, ?5 ${ofDevice}`,
-    keepSession: `INSERT OR REPLACE INTO session (history, join_nonce, session_key_id, as_id, kek_label, aes_key) SELECT history, ?3, ?4, ?5, ?6, ?7 ${ofDevice}`,
-    dropOldSessions: `DELETE FROM session WHERE history = (SELECT history ${ofDevice}) AND join_nonce <= ?3`,
+    keepAnswer: `INSERT OR REPLACE INTO answer (history, peer, request, body, sessions) SELECT history, ?3, ?4, ?5, ?6 ${ofDevice}`,
     knowVaultEntry:
       "INSERT INTO vault_entry (instance, entry) VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET entry = max(entry, excluded.entry)",
     correctVaultEntry: "UPDATE vault_entry SET entry = ?2 WHERE instance = ?1",
@@ -115,8 +104,8 @@ export const schema = {
 
     forgetDevNonces: "DELETE FROM dev_nonce WHERE history = ?1",
     forgetLastDevNonce: "UPDATE history SET last_dev_nonce = -1 WHERE history = ?1",
-    forgetAnswer: "DELETE FROM answer WHERE history = ?1",
-    forgetSessions: "DELETE FROM session WHERE history = ?1",
+    forgetAnswer: "UPDATE answer SET peer = '', body = '' WHERE history = ?1",
+    deleteAnswer: "DELETE FROM answer WHERE history = ?1",
 
     audit: "INSERT INTO audit (at, kind, dev_eui, detail) VALUES (?1, ?2, ?3, ?4)",
   },

@@ -36,7 +36,7 @@ const claimNonce = (device: Device, nonce: Nonce, joinNonce: number, body = "") 
   entry += 1;
   return registry
     .claim({
-      ...{ device, nonce, joinNonce, peer: "p", request: new Uint8Array(32), body },
+      ...{ device, nonce, joinNonce, kept: registry.answerOf(device), peer: "p", request: new Uint8Array(32), body },
       ...{ use: { instance: 0, entry }, session: { sessionKeyId: `${joinNonce}`, asId: "as", appSKey } },
     })
     .then(

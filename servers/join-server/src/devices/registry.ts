@@ -34,15 +34,24 @@ export type JoinDeviceRow = DeviceId & {
   readonly rjCount1?: number;
 };
 
-export type KeptAnswer = { readonly peer: string; readonly request: Uint8Array; readonly body: string };
+/** A session whose AppSKey can still be asked for. */
 export type KeptSession = { readonly sessionKeyId: string; readonly asId: string; readonly appSKey: KeyEnvelope };
+export type KeptAnswer = {
+  readonly peer: string;
+  readonly request: Uint8Array;
+  readonly body: string;
+  /** JSON KeptSession[], the latest first. */
+  readonly sessions: string;
+};
 /** What a request uses up for ever. */
 export type Nonce =
   | { readonly request: "join"; readonly devNonce: number }
   | { readonly request: 0 | 2; readonly rjCount: number; readonly frame: Uint8Array }
   | { readonly request: 1; readonly rjCount: number };
-export type Claim = KeptAnswer & {
+export type Claim = Omit<KeptAnswer, "sessions"> & {
   readonly device: Device;
+  /** The answer that it replaces, as it was read: JoinNonce sees to it that nobody else replaced it meanwhile. */
+  readonly kept: KeptAnswer | undefined;
   readonly nonce: Nonce;
   readonly joinNonce: number;
   readonly session: KeptSession;
@@ -127,16 +136,13 @@ export class Registry {
 
   answerOf({ history }: Device): KeptAnswer | undefined {
     if (history === undefined) return undefined;
-    return this.#store.read<KeptAnswer>("SELECT peer, request, body FROM answer WHERE history = ?").get(history);
+    return this.#store
+      .read<KeptAnswer>("SELECT peer, request, body, sessions FROM answer WHERE history = ?")
+      .get(history);
   }
 
-  sessionOf({ history }: Device, sessionKeyId: string): KeptSession | undefined {
-    const row = this.#store
-      .read<{ as_id: string; kek_label: string; aes_key: string }>(
-        "SELECT as_id, kek_label, aes_key FROM session WHERE history = ? AND session_key_id = ?",
-      )
-      .get(history ?? -1, sessionKeyId);
-    return row && { sessionKeyId, asId: row.as_id, appSKey: { kekLabel: row.kek_label, aesKey: row.aes_key } };
+  sessionOf(device: Device, sessionKeyId: string): KeptSession | undefined {
+    return sessionsOf(this.answerOf(device)).find((session) => session.sessionKeyId === sessionKeyId);
   }
 
   vaultEntryOf(instance: number): number {
@@ -157,21 +163,19 @@ export class Registry {
    * Nonce and JoinNonce are used from here on, and the answer is kept for a repetition. One winner, also across processes:
    * rejects with `store/constraint` where either was used meanwhile. A device without a row gets one by its first claim.
    */
-  async claim({ device, nonce, joinNonce, peer, request, body, session, use }: Claim): Promise<void> {
+  async claim({ device, nonce, joinNonce, peer, request, body, kept, session, use }: Claim): Promise<void> {
     const { devEui, joinEui } = device;
-    const { sessionKeyId, asId, appSKey } = session;
-    const committed = await this.#store.commit([
-      ...(device.unregistered ? [historyOp(device), deviceOp(device)] : []),
+    const sessions = JSON.stringify([session, ...sessionsOf(kept).slice(0, keptSessions - 1)]);
+    const claims: Op<Statement>[] = [
       ...claimOps(device, nonce, joinNonce),
-      { statement: "keepAnswer", rows: [[devEui, joinEui, peer, request, body]] },
-      {
-        statement: "keepSession",
-        rows: [[devEui, joinEui, joinNonce, sessionKeyId, asId, appSKey.kekLabel, appSKey.aesKey]],
-      },
-      { statement: "dropOldSessions", rows: [[devEui, joinEui, joinNonce - keptSessions]] },
+      { statement: "keepAnswer", rows: [[devEui, joinEui, peer, request, body, sessions]] },
+    ];
+    const { changes } = await this.#store.commit([
+      ...(device.unregistered ? [historyOp(device), deviceOp(device)] : []),
+      ...claims,
       { statement: "knowVaultEntry", rows: [[use.instance, use.entry]] },
     ]);
-    const claimed = committed.changes.slice(device.unregistered ? 2 : 0).slice(0, -2);
+    const claimed = changes.slice(-1 - claims.length, -1);
     if (claimed.flat().some((changed) => changed !== 1)) throw new TypeError("a claim changed nothing");
   }
 
@@ -195,8 +199,7 @@ export class Registry {
   async remove({ devEui, history }: Device, audit: Op<Statement>): Promise<void> {
     await this.#store.commit([
       { statement: "deleteDevice", rows: [[devEui]] },
-      { statement: "forgetAnswer", rows: [[history ?? -1]] },
-      { statement: "forgetSessions", rows: [[history ?? -1]] },
+      { statement: "deleteAnswer", rows: [[history ?? -1]] },
       audit,
     ]);
   }
@@ -228,6 +231,9 @@ const deviceOp = ({ devEui, joinEui, macVersion, provenance, blobs }: Device): O
   statement: "addDevice",
   rows: [[devEui, joinEui, macVersion, provenance, blobs === undefined ? null : JSON.stringify(blobs)]],
 });
+
+const sessionsOf = (kept: KeptAnswer | undefined): readonly KeptSession[] =>
+  kept === undefined ? [] : (JSON.parse(kept.sessions) as KeptSession[]);
 
 function claimOps({ devEui, joinEui }: DeviceId, nonce: Nonce, joinNonce: number): Op<Statement>[] {
   switch (nonce.request) {

@@ -97,7 +97,7 @@ async function activate({ message, peer, nonce }: Asking, device: Device, ports:
   try {
     await registry.claim({
       device: { ...device, provenance },
-      ...{ nonce, joinNonce, use, peer: peer.fingerprint, request: digest, body },
+      ...{ nonce, joinNonce, use, kept, peer: peer.fingerprint, request: digest, body },
       session: { sessionKeyId, asId, appSKey: keys.appSKey },
     });
   } catch (error) {
