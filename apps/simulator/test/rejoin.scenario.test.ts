@@ -5,15 +5,15 @@
 import { writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
+import { definition as applicationServer } from "@trefoil/application-server";
 import { encodeKekFile, encodeSealingKey, makeSealingKeyPair } from "@trefoil/custody";
+import { networkServer } from "@trefoil/network-server";
+import { appKey, asKek, kek, makeJoinServer, rootKey } from "@trefoil/network-server/testing";
 import { connectLink } from "@trefoil/service";
 import { type InProcess, makeTestNetwork, startInProcess } from "@trefoil/service/testing";
 import type { Address, Reception, Role, Transmit, Transmitted } from "@trefoil/wire";
 import mqtt from "mqtt";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { definition as applicationServer } from "../../../servers/application-server/src/definition.ts";
-import { networkServer } from "../../../servers/network-server/src/index.ts";
-import { appKey, asKek, kek, makeJoinServer, rootKey } from "../../../servers/network-server/test/join-server.ts";
 import { Device, type DeviceEvent, Medium, RealClock, regions, seededRandom } from "../src/index.ts";
 import { airtimeUs, rateName } from "../src/radio/modulation.ts";
 

@@ -3,8 +3,8 @@ import { type InProcess, startInProcess } from "@trefoil/service/testing";
 import type { Transmit } from "@trefoil/wire";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { networkServer } from "../src/index.ts";
+import type { Answer } from "../src/testing.ts";
 import { hex, type TestDevice, type Version } from "./device.ts";
-import type { Answer } from "./join-server.ts";
 import { appKey, asKek, makeWorld, reception, rootKey, until, type World } from "./world.ts";
 
 let world: World;

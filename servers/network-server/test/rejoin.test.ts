@@ -2,8 +2,8 @@ import { type InProcess, startInProcess } from "@trefoil/service/testing";
 import type { Transmit } from "@trefoil/wire";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { networkServer } from "../src/index.ts";
+import type { Answer } from "../src/testing.ts";
 import { hex, type TestDevice } from "./device.ts";
-import type { Answer } from "./join-server.ts";
 import { appKey, makeWorld, reception, rootKey, until, type World } from "./world.ts";
 
 let world: World;

@@ -33,13 +33,13 @@ import type {
   Transmitted,
 } from "@trefoil/wire";
 import { vi } from "vitest";
+import { kek, makeJoinServer } from "../src/testing.ts";
 import { hex, TestDevice, type Version } from "./device.ts";
-import { kek, makeJoinServer } from "./join-server.ts";
 
 const sealing = makeSealingKeyPair();
 export const vault = makeSealingKeyPair();
 
-export { appKey, asKek, kek, rootKey } from "./join-server.ts";
+export { appKey, asKek, kek, rootKey } from "../src/testing.ts";
 
 export type World = Awaited<ReturnType<typeof makeWorld>>;
 

@@ -33,8 +33,8 @@ import {
 } from "@trefoil/lorawan";
 import { listenHttps } from "@trefoil/service";
 import type { TestNetwork } from "@trefoil/service/testing";
-import { hex } from "./device.ts";
 
+const hex = (text: string) => Uint8Array.from(Buffer.from(text, "hex"));
 export const kek = { label: "ns/000000", key: makeKey("KEK", 32) };
 export const asKek = { label: "as/trefoil-as", key: makeKey("KEK", 32) };
 export const rootKey = hex("0102030405060708090a0b0c0d0e0f10");
