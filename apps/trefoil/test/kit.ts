@@ -27,7 +27,8 @@ export type TestNetwork = {
 };
 
 export async function startTestNetwork(options: Partial<NetworkOptions> = {}): Promise<TestNetwork> {
-  const { dataDir, remove } = throwAwayFolder();
+  const { dataDir: own, remove } = throwAwayFolder();
+  const { dataDir = own } = options;
   const config = options.config ?? isolatedConfig();
   const log: string[] = [];
   const start = () =>

@@ -57,7 +57,7 @@ export function facts(rows: readonly (readonly [name: string, value: string])[])
 /** "3 days", "1 hour": how long ago, roughly. */
 export function ageText(since: number, now = Date.now()): string {
   const seconds = Math.max(0, Math.round((now - since) / 1_000));
-  const [unit, size] = units.find(([, most]) => seconds >= most) ?? ["second", 1];
+  const [unit, size] = units.find(([, least]) => seconds >= least) ?? (["second", 1] as const);
   const count = Math.floor(seconds / size);
   return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
@@ -65,7 +65,6 @@ const units = [
   ["day", 86_400],
   ["hour", 3_600],
   ["minute", 60],
-  ["second", 0],
 ] as const;
 
 /** A plain table without vertical lines, as wide as it needs to be. */
