@@ -176,6 +176,13 @@ test.each(wrong)("%s: counted, told to the operator, and asked again; nothing is
   await until(() => texts().includes(code));
 });
 
+test("the join server of the JoinEUI that is registered here is asked, whatever the network-server says", async () => {
+  const count = asked.length;
+  await ns.send({ ...keylessJoin(), joinEui: "eeeeeeeeeeeeeeee" } as NetworkEvent);
+  await until(() => asked.length > count);
+  expect(asked.at(-1)?.ReceiverID).toBe(device.joinEui);
+});
+
 test("a key that comes after the next session has begun opens what waited, and disturbs nothing", async () => {
   const { promise, resolve: open } = Promise.withResolvers();
   gate = promise;

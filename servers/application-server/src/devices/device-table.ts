@@ -74,6 +74,10 @@ export class DeviceTable {
   devEui(device: number): string {
     return lowerEui(this.#euis[4 * device] as number, this.#euis[4 * device + 1] as number);
   }
+  joinEui(device: number): string | undefined {
+    if (!this.hasJoinEui(device)) return undefined;
+    return lowerEui(this.#euis[4 * device + 2] as number, this.#euis[4 * device + 3] as number);
+  }
   hasJoinEui(device: number): boolean {
     return ((this.#flags[device] ?? 0) & flag.joinEui) !== 0;
   }

@@ -100,7 +100,9 @@ export class Intake {
         return;
       }
       case "join": {
-        const { sessionKeyId, joinEui, appSKey } = event;
+        const { sessionKeyId, appSKey } = event;
+        // As it was registered here: the network-server does not choose who is asked for keys.
+        const joinEui = devices.joinEui(device) ?? event.joinEui;
         const refused = sessions.join(device, sessionKeyId, appSKey, position, ops);
         const hasKey = appSKey !== undefined;
         metrics.events.inc({ is: "join", outcome: refused ?? (hasKey ? "taken" : "key-wanted") });
