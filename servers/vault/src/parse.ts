@@ -137,7 +137,7 @@ export const parseExposure: Parser<Body<"exposure">> = (body) => {
 function parseBlobs(value: unknown): RootKeyBlobs | "none" | undefined {
   if (value === undefined) return "none";
   if (!isRecord(value)) return undefined;
-  const blobs: { [role in keyof RootKeyBlobs]: string } = {};
+  const blobs: { -readonly [role in keyof RootKeyBlobs]: string } = {};
   for (const role of ["AppKey", "NwkKey", "GenAppKey"] as const) {
     const blob = value[role];
     if (blob === undefined) continue;
