@@ -2,7 +2,7 @@
  * The vault as this server sees it: its processes' pipes, the owner's statements that it keeps, and whether joins may be served: not before
  * every process that is there, or that this store has heard of, was asked for nonces that the store may have lost.
  */
-import { vaultPool } from "@trefoil/custody";
+import { type Vault, vaultPool } from "@trefoil/custody";
 import { type Context, describeError, Fault } from "@trefoil/service";
 import type { Statement, VaultInfo } from "@trefoil/wire";
 import { type AnchorPorts, takeInLostNonces } from "./anchor.ts";
@@ -43,25 +43,30 @@ export function watchVault(ctx: JoinServer, ports: AnchorPorts) {
     return ready;
   };
 
-  async function meet(instance: number, turn: object): Promise<void> {
-    const vault = pool.each().find((each) => each.instance === instance)?.vault;
-    if (vault === undefined) return;
+  async function anchor(instance: number, vault: Vault): Promise<void> {
     const lost = await takeInLostNonces(instance, vault, ports);
     if (lost > 0)
       ctx.log.warn({ instance, joins: lost }, "this store is older than the vault: lost nonces were taken in");
     anchored.add(instance);
-    anchoring.delete(turn);
-    if (instance !== 0) return;
+  }
+
+  async function readStatements(vault: Vault): Promise<void> {
     info = await vault.info({});
     admittedMeanwhile = [];
     const read = Standing.of(await pool.statements({}));
     for (const statement of admittedMeanwhile) read.take(statement);
     admittedMeanwhile = undefined;
     standing = read;
-    ctx.log.info(
-      { engine: info.engine, fingerprint: info.fingerprint, peers: standing.peerCount },
-      "the vault is connected",
-    );
+    const { engine, fingerprint } = info;
+    ctx.log.info({ engine, fingerprint, peers: standing.peerCount }, "the vault is connected");
+  }
+
+  async function meet(instance: number, turn: object): Promise<void> {
+    const vault = pool.each().find((each) => each.instance === instance)?.vault;
+    if (vault === undefined) return;
+    if (anchoring.has(turn)) await anchor(instance, vault);
+    anchoring.delete(turn);
+    if (instance === 0) await readStatements(vault);
   }
 
   const turns = new Map<number, object>();
@@ -70,11 +75,14 @@ export function watchVault(ctx: JoinServer, ports: AnchorPorts) {
     const former = turns.get(instance);
     if (former) anchoring.delete(former);
     turns.set(instance, turn);
-    anchoring.add(turn);
+    // Once is enough: since then whatever it answered was asked by this store's own server.
+    if (!anchored.has(instance)) anchoring.add(turn);
     startedAt ??= performance.now();
+    // One that is gone again holds nothing up: it will be asked when it is back.
+    pipe.once("close", () => anchoring.delete(turn));
     pool.attach(instance, pipe);
     const again = (error: unknown): void => {
-      if (turns.get(instance) !== turn) return;
+      if (turns.get(instance) !== turn || closed) return;
       ctx.log.warn({ instance, err: describeError(error) }, "the vault does not answer");
       setTimeout(() => {
         if (turns.get(instance) === turn && !closed) meet(instance, turn).catch(again);

@@ -46,6 +46,9 @@ CREATE TABLE device (
   blobs TEXT                         -- JSON RootKeyBlobs: only the vault opens them. NULL: derived from a master key
 ) STRICT, WITHOUT ROWID;
 
+-- Counting devices reads this, not their blobs.
+CREATE INDEX device_of_history ON device (history);
+
 -- The latest answer of each device: key envelopes and an encrypted join-accept; and the AppSKeys of its last sessions, in envelopes,
 -- for the application server that asks. One row for each device, because it is written with each join.
 CREATE TABLE answer (

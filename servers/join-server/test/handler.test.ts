@@ -42,6 +42,8 @@ it("what the certificate does not name is an UnknownSender, with an audit entry 
   expect(await ask("as", joinReq(device, 1))).toBe("UnknownSender join/unknown-sender");
   expect(await ask("as", { ...joinReq(device, 1), SenderID: "trefoil-as" })).toBe("UnknownSender join/unknown-sender");
   expect(await ask("ours", appSKeyReq(device, "00"))).toBe("UnknownSender join/unknown-sender");
+  const asNetwork = appSKeyReq(device, "00", { SenderID: netIds.ours });
+  expect(await ask("ours", asNetwork)).toBe("UnknownSender join/unknown-sender");
   expect(await ask("as", appSKeyReq(device, "00", { SenderID: "their-as" }))).toBe("UnknownSender join/unknown-sender");
   await expect.poll(() => rows("interop/unknown-sender").length).toBeGreaterThan(2);
 });
@@ -70,9 +72,12 @@ it("another application server's session is an unknown device, also after the de
     });
   move(2, "their-as");
   expect(await ask("as", appSKeyReq(device, SessionKeyID as string))).toBe("UnknownDevEUI join/unknown-device");
+  // The new one gets keys from its first join on: the former session's AppSKey was wrapped for another.
+  const byNew = appSKeyReq(device, SessionKeyID as string, { SenderID: "their-as" });
+  expect(await ask("otherAs", byNew)).toBe("UnknownDevEUI join/unknown-device");
   move(3, "trefoil-as");
   expect(await ask("as", appSKeyReq(device, SessionKeyID as string))).toBe("Success");
-  await expect.poll(() => rows("session/foreign").length).toBe(2);
+  await expect.poll(() => rows("session/foreign").length).toBe(3);
 });
 
 it("HomeNSReq tells the network that a device is assigned to, with HNSID in 1.1 (TS002 §10)", async () => {
@@ -113,6 +118,16 @@ it("rejoins of all types get new keys; RJcount1 rises for ever, a frame of type 
   expect(
     await ask("ours", rejoinReq(device, 1, 9, { PHYPayload: rejoinReq(device, 1, 9).PHYPayload.replace(/..$/, "00") })),
   ).toMatch(/^MICFailed/);
+});
+
+it("a repeated request gets the same answer of the same certificate alone (DESIGN §4)", async () => {
+  const device = device11();
+  const request = joinReq(device, 1);
+  const first = await at.post("ours", request);
+  expect(await at.post("ours", request)).toEqual(first);
+  // Another certificate of the same network.
+  await at.post("later", request);
+  expect(resultOf({ json: at.posted.at(-1) ?? "" })).toBe("JoinReqFailed join/dev-nonce-reused");
 });
 
 it.each(["PRStart", "PRStop", "HRStart", "HRStop", "Profile", "XmitData", "XmitLoc"])(

@@ -22,6 +22,7 @@ const fingerprints = {
   theirs: "b".repeat(64),
   as: "c".repeat(64),
   later: "d".repeat(64),
+  otherAs: "e".repeat(64),
 } as const;
 export type From = keyof typeof fingerprints;
 
@@ -31,6 +32,7 @@ export const statements: readonly Statement[] = [
   { ...common, kind: "peer", name: "ours", certificate: fingerprints.ours, network: { netId: netIds.ours } },
   { ...common, kind: "peer", name: "theirs", certificate: fingerprints.theirs, network: { netId: netIds.theirs } },
   { ...common, kind: "peer", name: "as", certificate: fingerprints.as, asId: "trefoil-as" },
+  { ...common, kind: "peer", name: "other as", certificate: fingerprints.otherAs, asId: "their-as" },
   {
     ...{ ...common, kind: "peer", name: "later", certificate: fingerprints.later, network: { netId: netIds.ours } },
     ...{ url: "https://127.0.0.1:1/", appSKey: "app-s-key-req" },

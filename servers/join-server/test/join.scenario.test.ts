@@ -11,6 +11,7 @@ import {
   type JoinEui,
   type NetId,
 } from "@trefoil/lorawan";
+import { listenHttps } from "@trefoil/service";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { joinReq, joinRequest, netIds, newDevice, rejoinReq, rootOf, type TestDevice } from "./frames.ts";
 import { type Answer, makeSetting, openKey, type Setting, understood, until } from "./setting.ts";
@@ -289,6 +290,41 @@ it("without its vault a join fails closed and claims nothing; with the next vaul
   await at.startVault();
   expect(await code(joinReq(device, 1))).toBe("Success");
   expect(await at.http("/readyz")).toBe("ready\n");
+});
+
+it("a peer whose statement has a url gets its answer there, by a POST of our own, and nobody else does (TS002-1.0.0 §7.2)", async () => {
+  const got: string[] = [];
+  const listener = await listenHttps<string>(
+    { ...at.network.station("join-server"), tls: at.certificates.theirs },
+    {
+      address: { host: "127.0.0.1", port: 0 },
+      callerOf: (fingerprint) => (fingerprint === at.network.pins["join-server"] ? "join server" : undefined),
+      handler: async ({ body }) => {
+        got.push(body);
+        return { status: 200 };
+      },
+    },
+  );
+  const peer = {
+    kind: "peer",
+    name: "theirs",
+    certificate: at.spkis.theirs,
+    network: { netId: netIds.theirs },
+  } as const;
+  await at.sayAll({ ...peer, url: `https://127.0.0.1:${listener.address.port}/`, appSKey: "app-s-key-req" });
+  const device = await create(newDevice("1.0.4", netIds.theirs));
+  const request = joinReq(device, 1);
+  expect(await at.post("theirs", request)).toEqual({ status: 202, body: null });
+  await expect.poll(() => got.length).toBe(1);
+  const { code: result, message } = understood({ status: 200, body: JSON.parse(got[0] ?? "") });
+  expect([result, message.TransactionID, message.ReceiverID]).toEqual([
+    "Success",
+    request.TransactionID,
+    netIds.theirs,
+  ]);
+  expect([message.NwkSKey?.kekLabel, message.AppSKey]).toEqual(["ns/600021", undefined]);
+  await at.sayAll(peer);
+  await listener.close();
 });
 
 it("every outcome since the start is counted", async () => {
