@@ -67,7 +67,7 @@ export type VaultJoined =
       /** The entry of the audit log that recorded it: durable before this answer. */
       readonly use: Use;
     }
-  /** join/mic-failed, join/other-device, join/version, join/not-assigned, join/blob-refused, join/no-network-kek, join/no-application-kek, vault/malformed */
+  /** join/mic-failed, join/other-device, join/version, join/not-assigned, join/blob-refused, join/no-root-key, join/no-network-kek, join/no-application-kek, vault/malformed */
   | { readonly result: "refused"; readonly code: string };
 
 /** Where in which chain of the audit log: each process of the vault writes a chain of its own. */
@@ -86,7 +86,7 @@ export type Admitted = { readonly result: "admitted" } | { readonly result: "ref
 
 export type Exported =
   | { readonly result: "exported"; readonly sealed: SealedKeys }
-  /** export/not-stated, join/blob-refused */
+  /** export/not-stated, join/blob-refused, join/no-root-key */
   | { readonly result: "refused"; readonly code: string };
 
 /** Method → what goes in, what comes out. To add an operation: a row here, one in the vault's table. */
