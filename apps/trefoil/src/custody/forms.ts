@@ -61,4 +61,4 @@ export const forms = Object.fromEntries([...Object.entries(binary), ...textForms
   readonly [form in Form]: (octets: Uint8Array) => readonly Uint8Array[];
 };
 export const formNames = Object.keys(forms) as readonly Form[];
-export const isText = (form: Form): boolean => !(form in binary);
+export const isSchedule = (form: Form): boolean => form.startsWith("AES");

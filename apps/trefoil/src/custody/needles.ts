@@ -1,5 +1,5 @@
 /** What is searched for: every key and payload, in every form. Pure. */
-import { type Form, formNames, forms } from "./forms.ts";
+import { type Form, formNames, forms, isSchedule } from "./forms.ts";
 import type { Kind } from "./policy.ts";
 
 export type Secret = { readonly kind: Kind; readonly name: string; readonly octets: Uint8Array };
@@ -18,10 +18,14 @@ export function needlesOf(secrets: readonly Secret[]): readonly Needle[] {
   });
 }
 
+/** Only keys are expanded; payloads and envelopes merely have the length of one. */
+const isKey = (kind: Kind): boolean => kind !== "payload" && kind !== "key envelope" && kind !== "passphrase";
+
 function allForms(secret: Secret): readonly Needle[] {
   const part = secret.octets.subarray(0, mostOctets);
   const needles = new Map<string, Needle>();
   for (const form of formNames) {
+    if (isSchedule(form) && !isKey(secret.kind)) continue;
     for (const octets of forms[form](part)) {
       const text = octets.join();
       if (!needles.has(text)) needles.set(text, { secret, form, octets });

@@ -31,6 +31,7 @@ const payloadOctets = 24;
 /** Between two joins: so that the servers deal with one at a time, and a mark belongs to the join that was asked for last. */
 const betweenJoinsMs = 700;
 const mostExtraJoins = 10;
+const mostUnanswered = 3;
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -84,14 +85,17 @@ async function joinAll({ devices, watch }: Stage, virtual: VirtualDevices, count
 
 export const kindOf = ({ version }: Device): JoinKind => (version === "1.1" ? "1.1 join" : "1.0.x join");
 
+/** Rejoins of all types, until every mark has been looked at; a pause may cost one its answer, but not three in a row. */
 async function rejoinAll({ devices, watch }: Stage, virtual: VirtualDevices, counts: Counts): Promise<void> {
   const able = devices.filter(({ version }) => version === "1.1");
-  for (const [i, type] of ([1, 0, 2, 1, 0, 2] as const).entries()) {
-    const device = able[i % able.length];
-    const missing = watch.missing("rejoin").length;
-    if (device === undefined || (i >= able.length && missing === 0)) return;
-    if ((await virtual.ask({ do: "rejoin", devEui: device.devEui, type })).done) counts.rejoins++;
-    else if (watch.missing("rejoin").length === missing) return; // nobody answers, or looks into it
+  let unanswered = 0;
+  for (let i = 0; i < able.length || watch.missing("rejoin").length > 0; i++) {
+    const { devEui } = able[i % able.length] as Device;
+    const type = ([1, 0, 2] as const)[i % 3] ?? 0;
+    const { done } = await virtual.ask({ do: "rejoin", devEui, type });
+    if (done) counts.rejoins++;
+    unanswered = done ? 0 : unanswered + 1;
+    if (unanswered > mostUnanswered) return;
   }
 }
 

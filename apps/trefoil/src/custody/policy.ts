@@ -78,5 +78,6 @@ export const mustBeFound: readonly (readonly [Holder, Kind, Place])[] = [
   ["application-server", "application KEK", "files"],
   ["application-server", "payload", "messages"],
   ["join-server", "key envelope", "messages"],
+  ["network-server", "key envelope", "messages"],
   ["virtual devices", "root key", "memory"],
 ];

@@ -1,13 +1,14 @@
 /** One whole proof: a network with fresh keys, everything played on it, everything searched, a verdict. */
-import { randomBytes } from "node:crypto";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import type { Config } from "@trefoil/service";
-import { furnish, isolatedConfig, throwAwayFolder } from "../demo/setting.ts";
+import { isolatedConfig, throwAwayFolder } from "../demo/setting.ts";
 import { isProven, judge, type Verdict } from "./judge.ts";
-import { type Device, Known, serversOwnKeys } from "./known.ts";
+import { Known, serversOwnKeys } from "./known.ts";
 import { type Leak, leakPlanter } from "./leaks.ts";
 import { type Counts, kindOf, play } from "./play.ts";
+import { furnish, gateways, makeRealm, masterSecrets } from "./realm.ts";
 import { startApart } from "./running.ts";
+import { makeToken, tokenSecrets } from "./softhsm.ts";
 import { type Look, type Planter, Watch } from "./watch.ts";
 
 export type Engine = "software" | "softhsm";
@@ -30,32 +31,24 @@ export type ProofOptions = {
   readonly leaks?: readonly Leak[];
 };
 
-const gateways = ["0016c001f1500011"];
-const versions = ["1.0.4", "1.1", "1.0.3", "1.1", "1.0.4", "1.1"] as const;
-const hexKey = () => randomBytes(16).toString("hex");
-
-function makeDevices(): readonly Device[] {
-  return versions.map((version, i) => ({
-    devEui: (0x70b3d57ed0061000n + BigInt(i)).toString(16),
-    joinEui: "70b3d57ed0001002",
-    version,
-    appKey: hexKey(),
-    ...(version === "1.1" ? { nwkKey: hexKey() } : {}),
-  }));
-}
-
 export async function prove({ engine, note, leaks = [] }: ProofOptions): Promise<Proof> {
   const { dataDir, remove } = throwAwayFolder();
   const folder = dirname(dataDir);
   try {
-    const config: Config = isolatedConfig();
+    const isolated: Config = isolatedConfig();
+    // Everything that there is to log, to be searched.
+    const plain: Config = { ...isolated, log: { level: "trace", format: "json" } };
+    const token = engine === "softhsm" ? makeToken(join(folder, "softhsm"), dataDir, plain) : undefined;
+    const config = token ? { ...plain, vault: token.vault } : plain;
     note(`Starting a network with fresh keys, its vault ${engine} …`);
-    const network = await startApart(config, folder);
+    const network = await startApart(config, folder, token ? [{ holder: "vault", folder: token.folder }] : []);
     const { records } = network;
     try {
-      const devices = makeDevices();
-      const credential = await furnish(dataDir, config, gateways, devices);
-      const known = new Known(devices, config.network.netId, serversOwnKeys(dataDir));
+      const realm = makeRealm();
+      const { devices } = realm;
+      const credential = await furnish(dataDir, config, realm);
+      const fixed = [...serversOwnKeys(dataDir), ...masterSecrets(realm), ...(token ? tokenSecrets(token) : [])];
+      const known = new Known(devices, config.network.netId, fixed);
       const kinds = new Map(devices.map((device) => [device.devEui, kindOf(device)]));
       const kindAt = (devEui: string, isRejoin: boolean) => (isRejoin ? "rejoin" : (kinds.get(devEui) ?? "1.0.x join"));
       const left: Leak[] = [];

@@ -18,13 +18,15 @@ export type RunningNetwork = {
   readonly records: Records;
   readonly tapFolder: string;
   readonly dataDir: string;
+  /** Everything that is written, with whom it belongs to. */
+  readonly folders: readonly Suspect[];
   /** What the supervisor printed, for people to read. */
   readonly output: () => Piece;
   readonly stop: () => Promise<void>;
 };
 
-/** `folder`: the verifier's own, where other users may pass through. */
-export function startApart(config: Config, folder: string): Promise<RunningNetwork> {
+/** `folder`: the verifier's own, where other users may pass through. `more`: folders outside the data folder. */
+export function startApart(config: Config, folder: string, more: readonly Suspect[]): Promise<RunningNetwork> {
   const [configFile, dataDir, tapFolder] = ["trefoil.yaml", "data", "tap"].map((name) => join(folder, name)) as [
     string,
     string,
@@ -40,16 +42,20 @@ export function startApart(config: Config, folder: string): Promise<RunningNetwo
   );
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const printed: Buffer[] = [];
+  let isUp = false;
   const records = new Records(tapFolder);
   return new Promise((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => {
         printed.push(chunk);
+        if (isUp) return;
         const line = /^\{"running".*\}$/m.exec(Buffer.concat(printed).toString())?.[0];
         if (line === undefined) return;
+        isUp = true;
         resolve({
           ...(JSON.parse(line) as { running: Running }),
           ...{ records, tapFolder, dataDir, supervisor: child.pid as number },
+          folders: [...foldersOf(dataDir), ...more],
           output: () => ({
             ...{ holder: "supervisor", place: "log", where: "its output" },
             octets: Buffer.concat(printed),
@@ -68,7 +74,7 @@ export function startApart(config: Config, folder: string): Promise<RunningNetwo
 }
 
 /** The folders of all, and what lies beside them. */
-export const foldersOf = (dataDir: string): readonly Suspect[] => [
+const foldersOf = (dataDir: string): readonly Suspect[] => [
   { holder: "supervisor", folder: dataDir, without: roles },
   ...roles.map((role): Suspect => ({ holder: role, folder: folderOf(dataDir, role) })),
 ];

@@ -6,7 +6,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import type { Known } from "./known.ts";
 import { needlesOf } from "./needles.ts";
 import type { Standing } from "./records.ts";
-import { foldersOf, processesOf, type RunningNetwork, whileStopped } from "./running.ts";
+import { processesOf, type RunningNetwork, whileStopped } from "./running.ts";
 import { type Find, type Suspect, scan } from "./scan.ts";
 import { type Go, goFile, type Plant } from "./tap/format.ts";
 import { marks } from "./tap/marks.ts";
@@ -110,14 +110,14 @@ export class Watch {
   /** Searches everything. The vault and the virtual devices, who are exempt, only when `all` is asked for: that is for the table. */
   async look(mark: string, all: boolean): Promise<void> {
     const started = performance.now();
-    const { records, dataDir } = this.#network;
+    const { records, folders } = this.#network;
     const processes = processesOf(this.#network).filter(({ holder }) => all || holder !== "vault");
     const devices = this.#devices.map((pid): Suspect => ({ holder: "virtual devices", pid }));
     const { finds, octets } = await whileStopped([...processes.map(({ pid }) => pid), ...this.#devices], () => {
       records.readOn();
       const pieces = [...records.pieces(), this.#network.output()];
       const needles = needlesOf(this.#known.secrets(records));
-      return scan(mark, [...processes, ...(all ? devices : []), ...foldersOf(dataDir)], pieces, needles);
+      return scan(mark, [...processes, ...(all ? devices : []), ...folders], pieces, needles);
     });
     this.finds.push(...finds);
     this.looks.push({ mark, octets, ms: Math.round(performance.now() - started) });
@@ -126,10 +126,10 @@ export class Watch {
   /** Files, messages and lines once more, when the network has ended. */
   afterwards(mark: string): void {
     const started = performance.now();
-    const { records, dataDir } = this.#network;
+    const { records, folders } = this.#network;
     records.readOn();
     const needles = needlesOf(this.#known.secrets(records));
-    const { finds, octets } = scan(mark, foldersOf(dataDir), [...records.pieces(), this.#network.output()], needles);
+    const { finds, octets } = scan(mark, folders, [...records.pieces(), this.#network.output()], needles);
     this.finds.push(...finds);
     this.looks.push({ mark, octets, ms: Math.round(performance.now() - started) });
   }
