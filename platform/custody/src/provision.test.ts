@@ -1,4 +1,5 @@
 import { createHash, generateKeyPairSync, sign, verify } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { makeKey } from "./key.ts";
 import { canonicalSealedKeys, isProvisionOf, provisionText, signProvision } from "./provision.ts";
@@ -55,6 +56,19 @@ it("P-256 signatures are r ‖ s, as tokens make them, and verify with Node alon
   expect(octets.length).toBe(64);
   expect(verify("sha256", provisionText(sealed), { key: p256, dsaEncoding: "ieee-p1363" }, octets)).toBe(true);
 });
+
+const vectors = JSON.parse(readFileSync(new URL("../../../vectors/sealed-key.json", import.meta.url), "utf8"));
+type Vector = { readonly algorithm: string; readonly publicKey: string; readonly signature: string };
+it.each<Vector>(vectors.provision.signatures)(
+  "vector of OpenSSL's command line, $algorithm",
+  ({ publicKey, signature }) => {
+    const { canonical, text } = vectors.provision;
+    const message = JSON.parse(canonical);
+    expect(canonicalSealedKeys(message)).toBe(canonical);
+    expect(Buffer.from(provisionText(message)).toString("hex")).toBe(text);
+    expect(isProvisionOf(message, { publicKey, signature })).toBe(true);
+  },
+);
 
 it("a signature for another purpose, in another form, or by another kind of key is none", () => {
   const provision = signProvision(ed25519, sealed);

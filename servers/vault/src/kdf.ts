@@ -1,6 +1,6 @@
 /**
  * LORA-KDF-1: root keys of every device of a range from one AES-256 master key, in two steps that a token can do by CKM_AES_CBC_ENCRYPT_DATA
- * alone (docs/sealed-key.md). A cascade of fixed depth over AES: the first step depends on purpose, epoch and extra, the second on the
+ * alone (docs/master-keys.md). A cascade of fixed depth over AES: the first step depends on purpose, epoch and extra, the second on the
  * device. Not a NIST derivation.
  */
 import { createHash } from "node:crypto";
