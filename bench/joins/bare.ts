@@ -3,10 +3,13 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { projectDir } from "../../apps/trefoil/src/supervisor/node-flags.ts";
 
+type Result = { readonly joins: number; readonly seconds: number; readonly cpuMicros: number };
 type Loop = { readonly child: ChildProcessWithoutNullStreams; readonly next: () => Promise<string> };
 
-/** Joins per second, all loops together. */
-export async function bareJoinsPerSecond(order: object, processes: number): Promise<number> {
+/** All loops together. */
+export type Bare = { readonly perSecond: number; readonly cpuMicrosPerJoin: number };
+
+export async function runBare(order: object, processes: number): Promise<Bare> {
   const loops: Loop[] = [];
   try {
     for (let i = 0; i < processes; i += 1) {
@@ -15,8 +18,12 @@ export async function bareJoinsPerSecond(order: object, processes: number): Prom
       if ((await loop.next()) !== "ready") throw new Error("the bare loop did not start");
     }
     for (const { child } of loops) child.stdin.write("go\n");
-    const results = await Promise.all(loops.map(async ({ next }) => JSON.parse(await next())));
-    return results.reduce((sum, { joins, seconds }) => sum + joins / seconds, 0);
+    const results: Result[] = await Promise.all(loops.map(async ({ next }) => JSON.parse(await next())));
+    const sum = (of: (result: Result) => number) => results.reduce((total, result) => total + of(result), 0);
+    return {
+      perSecond: sum(({ joins, seconds }) => joins / seconds),
+      cpuMicrosPerJoin: sum(({ cpuMicros }) => cpuMicros) / sum(({ joins }) => joins),
+    };
   } finally {
     for (const { child } of loops) child.kill();
   }

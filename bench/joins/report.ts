@@ -1,7 +1,7 @@
 /** `npm run bench -- joins`: joins per second through Backend Interfaces, beside the same calls to the vault's engine in a bare loop. */
 import { Helper } from "../uplinks/child.ts";
 import { cpuMicros } from "../uplinks/usage.ts";
-import { bareJoinsPerSecond } from "./bare.ts";
+import { runBare } from "./bare.ts";
 import type { Ran } from "./generator.ts";
 import { type JoinsOptions, makeSetting, register, requester } from "./network.ts";
 
@@ -18,6 +18,7 @@ export type JoinsReport = {
   readonly refused: { readonly [result: string]: number };
   readonly connections: number;
   readonly cpuMicrosPerJoin: { readonly [process: string]: number };
+  readonly rawCpuMicrosPerJoin: number;
 };
 
 const warmUpSeconds = 3;
@@ -32,8 +33,8 @@ export async function benchJoins(options: JoinsOptions): Promise<JoinsReport> {
       say(`bench: registering ${devices} devices ...`);
       await register(setting, options);
       // The vault's processes are idle while the bare loops run, and the other way round.
-      const before = await bareJoinsPerSecond(setting.vaultOrder, processes);
-      say(`bench: bare loops: ${Math.round(before)} joins/s`);
+      const before = await runBare(setting.vaultOrder, processes);
+      say(`bench: bare loops: ${Math.round(before.perSecond)} joins/s`);
       await generator.ask({ start: requester(setting, network, options) }, "ready");
       await generator.ask<Ran>({ run: { seconds: warmUpSeconds } }, "ran");
       const pids = Object.entries(network.running()).flatMap(([name, running]) =>
@@ -45,9 +46,9 @@ export async function benchJoins(options: JoinsOptions): Promise<JoinsReport> {
       const ran = await generator.ask<Ran>({ run: { seconds } }, "ran");
       const last = books();
       say(`bench: through Backend Interfaces: ${Math.round(ran.joins / ran.seconds)} joins/s`);
-      const after = await bareJoinsPerSecond(setting.vaultOrder, processes);
-      say(`bench: bare loops: ${Math.round(after)} joins/s`);
-      const raw = (before + after) / 2;
+      const after = await runBare(setting.vaultOrder, processes);
+      say(`bench: bare loops: ${Math.round(after.perSecond)} joins/s`);
+      const raw = (before.perSecond + after.perSecond) / 2;
       const rate = ran.joins / ran.seconds;
       const micros = all.map(
         ([name], i) => [name, Math.round(((last[i] ?? 0) - (first[i] ?? 0)) / ran.joins)] as const,
@@ -61,6 +62,7 @@ export async function benchJoins(options: JoinsOptions): Promise<JoinsReport> {
         refused: ran.refused,
         connections,
         cpuMicrosPerJoin: Object.fromEntries(micros.filter(([, used]) => used > 0)),
+        rawCpuMicrosPerJoin: Math.round((before.cpuMicrosPerJoin + after.cpuMicrosPerJoin) / 2),
       };
     } finally {
       generator.stop();
@@ -80,7 +82,7 @@ export function showJoins(report: JoinsReport): string {
     `bare loops                   ${rawJoinsPerSecond} joins/s: the network reaches ${Math.round(ratio * 100)} % of it`,
     `latency                      p50 ${latencyMs.p50} ms, p99 ${latencyMs.p99} ms, with ${report.connections} requests under way`,
     "CPU per join, microseconds",
-    ...Object.entries(report.cpuMicrosPerJoin).map(
+    ...Object.entries({ ...report.cpuMicrosPerJoin, "(a bare loop)": report.rawCpuMicrosPerJoin }).map(
       ([name, used]) => `  ${name.padEnd(20)} ${String(used).padStart(8)}`,
     ),
   ].join("\n");

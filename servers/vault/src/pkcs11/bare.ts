@@ -2,7 +2,7 @@
  * The calls of a join and nothing else, in a loop: what `npm run bench -- joins` judges the whole path by. A process of its own, run as the
  * vault's user, beside no other of this vault.
  *
- * Standard input: one line of JSON `Order`, and one more line to begin. Standard output: a line "ready", then one line `{ joins, seconds }`.
+ * Standard input: one line of JSON `Order`, and one more line to begin. Standard output: a line "ready", then one line `{ joins, seconds, cpuMicros }`.
  */
 import { createInterface } from "node:readline";
 import { becomeUser } from "@trefoil/service";
@@ -66,6 +66,7 @@ async function measure(withCalls: (use: <H>(calls: Calls<H>) => void) => void): 
   process.stdout.write("ready\n");
   await nextLine();
   let joins = 0;
+  const before = process.cpuUsage();
   const started = performance.now();
   const end = started + order.seconds * 1_000;
   while (performance.now() < end) {
@@ -73,7 +74,8 @@ async function measure(withCalls: (use: <H>(calls: Calls<H>) => void) => void): 
     joins += 1;
   }
   const seconds = (performance.now() - started) / 1_000;
-  process.stdout.write(`${JSON.stringify({ joins, seconds })}\n`);
+  const { user, system } = process.cpuUsage(before);
+  process.stdout.write(`${JSON.stringify({ joins, seconds, cpuMicros: user + system })}\n`);
 }
 
 function prepared<H>(calls: Calls<H>) {

@@ -7,8 +7,10 @@ import type { KeyUse } from "../token.ts";
 import { keyType, objectClass, type Template, template, ulongs, type Values } from "./attributes.ts";
 import { numbers } from "./mechanisms.ts";
 
-/** Nobody reads it, and what it may be used for cannot be changed later. */
-const held = { PRIVATE: true, SENSITIVE: true, EXTRACTABLE: false, MODIFIABLE: false } as const;
+/** Nobody reads it. */
+const held = { PRIVATE: true, SENSITIVE: true, EXTRACTABLE: false } as const;
+/** What it may be used for cannot be changed later: said of keys that stay. It costs a join 8 %, and those of a join are gone with it. */
+const stays = { MODIFIABLE: false } as const;
 const aes = {
   ...{ CLASS: objectClass.secretKey, KEY_TYPE: keyType.aes, ...held },
   ...{ ENCRYPT: false, DECRYPT: false, WRAP: false, UNWRAP: false, SIGN: false, VERIFY: false, DERIVE: false },
@@ -30,16 +32,12 @@ const uses = {
   transit: template(session, { EXTRACTABLE: true }),
   "js-int": template(session, { SIGN: true }),
   "js-enc": template(session, { DECRYPT: true }),
-  kek: template(session, { WRAP: true }, only("AES_KEY_WRAP")),
+  kek: template(session, stays, { WRAP: true }, only("AES_KEY_WRAP")),
   wrapping: template(session, { WRAP: true, UNWRAP: true }),
-  master: template(session, { DERIVE: true }, only("AES_CBC_ENCRYPT_DATA")),
-  label: template(session, { DERIVE: true }, only("AES_CBC_ENCRYPT_DATA")),
+  master: template(session, stays, { DERIVE: true }, only("AES_CBC_ENCRYPT_DATA")),
+  label: template(session, stays, { DERIVE: true }, only("AES_CBC_ENCRYPT_DATA")),
   /** Of a sealed key. Extractable until its length was measured, or it was wrapped for its receiver; then `transport` is a copy. */
-  "new transport": template(
-    session,
-    { EXTRACTABLE: true, DERIVE: true, MODIFIABLE: true },
-    only("AES_CBC_ENCRYPT_DATA"),
-  ),
+  "new transport": template(session, { EXTRACTABLE: true, DERIVE: true }, only("AES_CBC_ENCRYPT_DATA")),
   /** Authenticates the vault's file. */
   pin: template(session, { SIGN: true }),
 } as const satisfies { readonly [use in KeyUse | "new transport" | "pin"]: Template };
@@ -54,10 +52,10 @@ export const unwrapped = uses;
 export const derived128 = ofLength(16);
 export const derived256 = ofLength(32);
 /** What `new transport` becomes. */
-export const transportChange = template({ EXTRACTABLE: false, MODIFIABLE: false });
+export const transportChange = template({ EXTRACTABLE: false, ...stays });
 export const transport = template(uses["new transport"].values, transportChange.values);
 
-const inToken = { TOKEN: true } as const;
+const inToken = { TOKEN: true, ...stays } as const;
 const born = { NEVER_EXTRACTABLE: true, ALWAYS_SENSITIVE: true } as const;
 
 export const tokenKeyNames = ["storage", "sealing", "audit"] as const;
