@@ -115,6 +115,7 @@ describe("The Things Stack's CSV", () => {
       `dev_eui;dev_addr;app_s_key;f_nwk_s_int_key;last_f_cnt_up\n0011223344556677;26000001;${key};${key};41`,
     );
     expect(row).toMatchObject({ ok: true, device: { abp: { devAddr: "26000001", fCntUp: 41 } } });
+    expect(row).toMatchObject({ remarks: ["counters-unknown"] }); // no downlink counter
   });
 
   test("a Join Server alone takes no personalised device", async () => {

@@ -7,6 +7,8 @@ const sentences: { readonly [remark in Remark]: string } = {
   "dev-nonces-unknown":
     "came without their used DevNonces: a join-request recorded before the move could be replayed, once",
   "session-left-behind": "had a session in their former network: it does not come along, they have to join again",
+  "counters-unknown":
+    "are personalised and came without a frame counter, which starts at 0: old uplinks can be replayed, and downlinks are not taken until it has caught up",
   "region-unknown": "have a frequency plan that is not known here: they got this network's region",
 };
 

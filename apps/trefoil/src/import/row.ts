@@ -78,9 +78,10 @@ function personalised(
   const joinEui = field("join_eui") ?? field("app_eui");
   const keys = keysOf(keyRoles(device.macVersion, "abp"), field);
   const abp = sessionOf(field("dev_addr") ?? "", field);
+  const isCounted = abp.fCntUp !== undefined && abp.fCntDown !== undefined;
   return {
     ok: true,
-    remarks,
+    remarks: isCounted ? remarks : [...remarks, "counters-unknown"],
     device: { ...device, ...(joinEui === undefined ? {} : { joinEui: parseEui("join_eui", joinEui) }), keys, abp },
   };
 }

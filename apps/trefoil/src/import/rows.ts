@@ -14,7 +14,12 @@ export type RefusedRow = {
   readonly message: string;
 };
 /** What a person should know about rows that were taken in: counted, and said once at the end (report.ts). */
-export type Remark = "join-nonce-unknown" | "dev-nonces-unknown" | "session-left-behind" | "region-unknown";
+export type Remark =
+  | "join-nonce-unknown"
+  | "dev-nonces-unknown"
+  | "session-left-behind"
+  | "counters-unknown"
+  | "region-unknown";
 
 export type ImportDefaults = {
   readonly applicationId: string;
