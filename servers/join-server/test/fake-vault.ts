@@ -54,6 +54,7 @@ export function fakeVault(
       ? deriveSessionKeys11(root, Buffer.from(device.keys.AppKey, "hex"), body.joinNonce, joinEui, nonce)
       : deriveSessionKeys10(root, body.joinNonce, body.network.netId as NetId, nonce);
     derived.push(...Object.values(keys));
+    if (derived.length > 10_000) derived.splice(0, 5_000);
     entry += 1;
     return {
       result: "joined",
@@ -76,7 +77,7 @@ export function fakeVault(
   return {
     join: async (body: Parameters<Vault["join"]>[0]) => answer(body),
     rejoin: async (body: Parameters<Vault["rejoin"]>[0]) => answer(body),
-    /** Every session key that it ever derived. */
+    /** The session keys that it derived last. */
     derived,
     get asked() {
       return asked;

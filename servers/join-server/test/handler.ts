@@ -84,7 +84,7 @@ export async function makeHandler(
   );
   const peerOf = (from: From) => standing.peerOf(fingerprints[from]) ?? fail();
   return {
-    ...{ registry, audit, standing, vault, keks, seen, posted, faults, store },
+    ...{ registry, audit, standing, vault, keks, seen, posted, faults, store, handle },
     tooLarge: (from: From) => tooLarge(peerOf(from)),
     post: (from: From, body: unknown) =>
       handle({

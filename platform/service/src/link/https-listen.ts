@@ -138,14 +138,26 @@ function answer(outgoing: ServerResponse, { status, body, json }: HttpsAnswer): 
 }
 
 /** Undefined when it is too large. */
-export async function readBody(incoming: IncomingMessage, limit: number): Promise<string | undefined> {
-  const parts: Buffer[] = [];
-  let octets = 0;
-  for await (const part of incoming as AsyncIterable<Buffer>) {
-    octets += part.length;
-    if (octets <= limit) parts.push(part);
-    // Read on for a while, so that the caller hears why. Not for ever.
-    else if (octets > 4 * limit) break;
-  }
-  return octets > limit ? undefined : Buffer.concat(parts).toString("utf8");
+export function readBody(incoming: IncomingMessage, limit: number): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    let octets = 0;
+    incoming.on("data", (part: Buffer) => {
+      octets += part.length;
+      if (octets <= limit) parts.push(part);
+      // Read on for a while, so that the caller hears why. Not for ever.
+      else if (octets > 4 * limit) {
+        resolve(undefined);
+        incoming.destroy();
+      }
+    });
+    incoming.once("end", () => resolve(octets > limit ? undefined : bodyOf(parts)));
+    incoming.once("error", reject);
+    incoming.once("close", () =>
+      reject(new Fault("https/aborted", "the other side went away in the middle of a body")),
+    );
+  });
 }
+
+const bodyOf = (parts: readonly Buffer[]): string =>
+  (parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)).toString("utf8");

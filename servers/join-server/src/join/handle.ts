@@ -2,7 +2,7 @@
  * A JoinReq or RejoinReq of an authenticated peer (TS002-1.0.0 §8.1): who asks, for which device, with which nonces; one question to the
  * vault; the claim; the answer. What costs nothing comes first: a stranger uses up no nonce and asks the vault nothing. No key is ever here.
  */
-import { hash, randomBytes } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
 import { answerHeader, encodeMessage, type JoinReq, type RejoinReq } from "@trefoil/backend-interfaces";
 import { networkText, type SessionKeys, type Vault, type VaultJoined } from "@trefoil/custody";
 import { Fault } from "@trefoil/service";
@@ -92,7 +92,8 @@ async function activate({ message, peer, nonce }: Asking, device: Device, ports:
   if (answer.result === "refused") return { outcome: outcomeOfVault(answer.code) };
 
   const { keys, asId, provenance, use } = answer;
-  const sessionKeyId = randomBytes(16).toString("hex");
+  // A name, no secret: 122 random bits, which Node makes many at a time.
+  const sessionKeyId = randomUUID().replaceAll("-", "");
   const body = JSON.stringify(encodeMessage(accepted(message, peer, answer, sessionKeyId)));
   try {
     await registry.claim({
