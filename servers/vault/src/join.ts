@@ -15,6 +15,7 @@ import {
   type VaultJoined,
   type VaultRejoin,
 } from "@trefoil/custody";
+import { Fault } from "@trefoil/service";
 import { type KekStatement, type KeyEnvelope, type Provenance, provenances } from "@trefoil/wire";
 import {
   type Asked,
@@ -37,8 +38,13 @@ import { type Token, withHandles } from "./token.ts";
 
 /** As VaultJoined, before the audit log has given it its entry. */
 type Outcome = Omit<Extract<VaultJoined, { result: "joined" }>, "use"> | Extract<VaultJoined, { result: "refused" }>;
-/** `event`: what the audit log shall say: a root key was used, or tried. */
-export type Answered = { readonly outcome: Outcome; readonly event?: AuditEvent };
+/**
+ * `event`: what the audit log shall say: a root key was used, or tried. `fault`: what the engine threw meanwhile, to be thrown again once
+ * that is said.
+ */
+export type Answered =
+  | { readonly outcome: Outcome; readonly event?: AuditEvent }
+  | { readonly fault: unknown; readonly event: AuditEvent };
 type Activation = Omit<VaultJoin, "joinRequest">;
 type Kek<H> = { readonly label: string; readonly key: H };
 
@@ -81,10 +87,8 @@ function activate<H>(
   if (request.blobs === undefined && table.masterKey(request.joinEui) === undefined)
     return { outcome: refused("join/no-root-key") };
 
-  const outcome = answer(keys, request, phyPayload, asked, assigned.asId, network, application);
-  const event: AuditEvent = {
+  const about = {
     event: "join",
-    result: outcome.result === "joined" ? "joined" : outcome.code,
     devEui: request.devEui,
     joinEui: request.joinEui,
     request: asked.request,
@@ -92,9 +96,14 @@ function activate<H>(
     joinNonce: request.joinNonce,
     network: networkText(assigned.network),
     asId: assigned.asId,
-    ...(outcome.result === "joined" ? { provenance: outcome.provenance } : {}),
-  };
-  return { outcome, event };
+  } as const;
+  try {
+    const outcome = answer(keys, request, phyPayload, asked, assigned.asId, network, application);
+    if (outcome.result === "refused") return { outcome, event: { ...about, result: outcome.code } };
+    return { outcome, event: { ...about, result: outcome.result, provenance: outcome.provenance } };
+  } catch (fault) {
+    return { fault, event: { ...about, result: fault instanceof Fault ? fault.code : "vault/failed" } };
+  }
 }
 
 /**

@@ -63,8 +63,10 @@ export function operations<H>({ token, dataDir, log, clock = Date.now }: Core<H>
     log.append(event);
     return outcome;
   };
-  const joined = ({ outcome, event }: Answered): VaultJoined => {
-    const entry = event === undefined ? 0 : log.append(event);
+  const joined = (answered: Answered): VaultJoined => {
+    const entry = answered.event === undefined ? 0 : log.append(answered.event);
+    if ("fault" in answered) throw answered.fault;
+    const { outcome } = answered;
     if (outcome.result === "refused") return outcome;
     joins += 1;
     return { ...outcome, use: { instance, entry } };

@@ -1,6 +1,7 @@
 /** Every use of a root or master key is in the log, durable and signed, for each engine. How it is written: test/audit-log.test.ts. */
 import type { RootKeyBlobs } from "@trefoil/custody";
-import { beforeAll, expect, it } from "vitest";
+import { Fault } from "@trefoil/service";
+import { beforeAll, expect, it, vi } from "vitest";
 import { joinRequest } from "../reference.ts";
 import {
   appKey,
@@ -60,6 +61,19 @@ export function auditLogRules(engine: Engine): void {
       { ...common, ...other, result: "join/blob-refused", nonce: 6 },
     ]);
     expect(report.findings).toEqual([]);
+  });
+
+  it("an engine that fails in the middle of a join is an entry too: the root key was in use", async () => {
+    const { entries } = await whileDoing(() => {
+      const { token } = realm.process;
+      const wrap = vi.spyOn(token, "wrap").mockImplementation(() => {
+        throw new Fault("token/test", "the token is gone");
+      });
+      expect(() => realm.ask.join(join10({ blobs: blobs10 }))).toThrow(/the token is gone/);
+      wrap.mockRestore();
+      expect(realm.ask.status({})?.handles).toBe(0);
+    });
+    expect(entries).toMatchObject([{ event: "join", result: "token/test", ...device, nonce: 258 }]);
   });
 
   it("imports, statements and exports are entries, refused ones too", async () => {
