@@ -256,10 +256,13 @@ it.each<[string, (device: TestDevice) => object | string, string]>([
   expect(await code(joinReq(device, 1))).toBe("Success");
 });
 
-it("other paths, methods and oversized bodies are refused without an answer of TS002", async () => {
+it("other paths and methods are refused without an answer of TS002; oversized and malformed bodies leave an audit entry", async () => {
   expect((await at.post("ours", "{}", { path: "/other" })).status).toBe(404);
   expect((await at.post("ours", "", { method: "GET" })).status).toBe(405);
-  expect((await at.post("ours", "x".repeat(70_000))).status).toBe(413);
+  const tooLarge = await at.post("ours", "x".repeat(70_000));
+  expect([tooLarge.status, understood(tooLarge).code]).toEqual([413, "MalformedRequest"]);
+  await expect.poll(async () => (await audit("interop/too-large")).length).toBe(1);
+  expect(await audit("interop/malformed")).not.toEqual([]);
 });
 
 it("nonces, answers and devices survive a restart", async () => {

@@ -87,10 +87,9 @@ export async function listenHttps<C = Peer>(station: Station, options: HttpsList
     heard,
   );
   server.on("secureConnection", (socket: TLSSocket) => {
-    const certificate = socket.getPeerX509Certificate();
-    const fingerprint = certificate && spkiFingerprint(certificate);
-    const caller = callerAt(station, options, socket, fingerprint);
-    const validity = certificate && validityOf(certificate);
+    const certificate = readCertificate(socket);
+    const { fingerprint, validity } = certificate ?? {};
+    const caller = certificate ? callerAt(station, options, socket, fingerprint) : "link/not-pinned";
     if (typeof caller === "string" || !validity || !isValidNow(validity)) {
       const reason = typeof caller === "string" ? caller : "link/not-valid-now";
       refused(reason, fingerprint);
@@ -112,6 +111,16 @@ export async function listenHttps<C = Peer>(station: Station, options: HttpsList
         setTimeout(() => server.closeAllConnections(), 1_000).unref();
       }),
   };
+}
+
+/** Undefined where there is none, or one that cannot be read: what strangers show must not end this process. */
+function readCertificate(socket: TLSSocket): { readonly fingerprint: string; readonly validity: Validity } | undefined {
+  try {
+    const certificate = socket.getPeerX509Certificate();
+    return certificate && { fingerprint: spkiFingerprint(certificate), validity: validityOf(certificate) };
+  } catch {
+    return undefined;
+  }
 }
 
 /** How to ask who is at the other end, or why nobody may be. */
