@@ -1,16 +1,18 @@
 /** The software engine: the contract, published vectors, and what it leaves on the disk. */
+import { AssertionError } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeOwnerKey } from "@trefoil/custody";
-import { afterAll, expect, it } from "vitest";
+import { afterAll, expect, it, vi } from "vitest";
 import { openAuditLog } from "../src/audit-log/writer.ts";
 import { block10, block11, blockOfDevice, type Derived, readRejoinRequest } from "../src/blocks.ts";
 import { makeJoinAccept } from "../src/join.ts";
 import { answer, operations } from "../src/operations.ts";
 import { HeldKey, softwareToken } from "../src/software-token.ts";
+import { withHandles } from "../src/token.ts";
 import { initVault, openVaultFile } from "../src/vault-file.ts";
 import { vaultContract } from "./contract.ts";
 import { un } from "./reference.ts";
@@ -186,6 +188,22 @@ it("the wrong passphrase opens nothing", () => {
   expect(code(() => openVaultFile(vaultDir, path))).toBe("vault/locked");
 });
 
+it("the passphrase may be a systemd credential, named in the configuration", () => {
+  const credentials = folder();
+  writeFileSync(join(credentials, "vault-passphrase"), "a passphrase from elsewhere\n", { mode: 0o600 });
+  vi.stubEnv("CREDENTIALS_DIRECTORY", credentials);
+  const dataDir = folder();
+  const passphraseFile = "credential:vault-passphrase";
+  const made = initVault({ dataDir, ownerPublicKey, passphraseFile });
+  expect(softwareToken(openVaultFile(dataDir, passphraseFile)).published.fingerprint).toBe(made.fingerprint);
+  expect(readdirSync(dataDir)).toEqual(["vault.json"]);
+  expect(code(() => openVaultFile(dataDir, undefined))).toBe("vault/no-passphrase");
+  for (const name of ["credential:../vault-passphrase", "credential:", "credential:other"])
+    expect([name, code(() => openVaultFile(dataDir, name))]).toEqual([name, "vault/no-passphrase"]);
+  vi.unstubAllEnvs();
+  expect(code(() => openVaultFile(dataDir, passphraseFile))).toBe("vault/no-passphrase");
+});
+
 it.each<[string, (file: Record<string, unknown>) => object, string]>([
   ["of a later format", (file) => ({ ...file, format: 3 }), "vault/newer"],
   ["of the format before", (file) => ({ ...file, format: 1 }), "vault/newer"],
@@ -232,6 +250,48 @@ it("a bug is answered as a fault without its message, and an unknown method as s
     retry: "never",
   });
   expect(answer(broken, { hello: 1 }, () => {})).toBeUndefined();
+});
+
+it("the engine checks what each key is used for, as a token does by its attributes: our own mistakes are bugs, not leaks", () => {
+  const block = new Uint8Array(16);
+  const twoBlocks = new Uint8Array(32);
+  withHandles(token, (own) => {
+    const wrapping = own(token.derive256(token.storageKey, twoBlocks, "wrapping"));
+    const label = own(token.derive256(token.storageKey, twoBlocks, "label"));
+    const root = own(token.derive128(label, block, "root"));
+    const transit = own(token.derive128(label, block, "transit"));
+    const jsIntKey = own(token.derive128(root, block, "js-int"));
+    const jsEncKey = own(token.derive128(root, block, "js-enc"));
+    const mistakes: (() => unknown)[] = [
+      () => token.wrap(wrapping, root),
+      () => token.wrap(wrapping, jsIntKey),
+      () => token.wrap(wrapping, token.storageKey),
+      () => token.wrap(root, transit),
+      () => token.cmac(transit, block),
+      () => token.cmac(token.storageKey, block),
+      () => token.decryptBlocks(jsIntKey, block),
+      () => token.decryptBlocks(wrapping, block),
+      () => token.derive128(transit, block, "transit"),
+      () => token.derive128(jsEncKey, block, "transit"),
+      () => token.derive256(wrapping, twoBlocks, "label"),
+      () => token.unwrap(label, new Uint8Array(24), "root"),
+    ];
+    for (const mistake of mistakes) expect(mistake).toThrow(AssertionError);
+    expect(token.unwrap(wrapping, token.wrap(wrapping, transit), "root")).toBeDefined();
+  });
+});
+
+it("a key that was exchanged in the vault is named by the self-test, and the rest goes on", () => {
+  const dataDir = folder();
+  initVault({ dataDir, ownerPublicKey });
+  expect(open(dataDir).status({})?.damaged).toEqual([]);
+  const other = tokenOf(vaultDir);
+  const exchanged = { ...tokenOf(dataDir), storageKey: other.storageKey, signHead: other.signHead };
+  const log = openAuditLog({ dataDir, instance: 0, token: exchanged });
+  const ask = operations({ token: exchanged, dataDir, log });
+  expect(ask.status({})?.damaged).toEqual(["storage key", "audit key"]);
+  const sealing = { ...tokenOf(dataDir), openTransport: other.openTransport };
+  expect(operations({ token: sealing, dataDir, log }).status({})?.damaged).toEqual(["sealing key"]);
 });
 
 it("init is a process of its own, behind the permission model: an order in, public JSON out, and nothing else", () => {
