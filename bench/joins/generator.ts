@@ -71,10 +71,15 @@ class Generator {
   }
 }
 
+type Answer = {
+  readonly Result?: { readonly ResultCode?: string; readonly Description?: string };
+  readonly PHYPayload?: string;
+};
+/** "Success", or what was answered instead. */
 function resultOf(body: string): string {
-  const { Result, PHYPayload } = JSON.parse(body) as { Result?: { ResultCode?: string }; PHYPayload?: string };
-  const code = Result?.ResultCode ?? "no result";
-  return code === "Success" && PHYPayload?.length !== 34 && PHYPayload?.length !== 66 ? "no join-accept" : code;
+  const { Result, PHYPayload } = JSON.parse(body) as Answer;
+  if (Result?.ResultCode !== "Success") return `${Result?.ResultCode} (${Result?.Description})`;
+  return PHYPayload?.length === 34 || PHYPayload?.length === 66 ? "Success" : "no join-accept";
 }
 
 /** HTTP/1.1 with Content-Length, one request at a time. */
