@@ -168,7 +168,7 @@ it("root keys leave for another vault by the owner's export statement alone", as
     status: 409,
     body: { error: { code: "export/not-stated" } },
   });
-  await at.sayAll({ kind: "export", devices: [idOf(device)], to: other.vaultInfo.publicKey });
+  await at.sayAll({ kind: "export", devices: [idOf(device)], to: other.vaultInfo.publicKey, until: 8e15 });
   const { status, body } = await at.admin("POST", "/exports", asked);
   expect(status).toBe(200);
   const [{ sealed } = expect.unreachable()] = (body as { devices: { sealed: { to: string } }[] }).devices;

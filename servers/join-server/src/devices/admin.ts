@@ -5,9 +5,10 @@ import type { DeviceId, ExposureRow, JoinDevice, Results } from "@trefoil/wire";
 import type { Audit } from "../audit.ts";
 import type { Standing } from "../standing.ts";
 import type { Turns } from "../turns.ts";
+import { type Device, shown } from "./device.ts";
 import { importDevices } from "./import.ts";
 import { limitOf, type Paged } from "./paged.ts";
-import { type Device, type Registry, shown } from "./registry.ts";
+import type { Registry } from "./registry.ts";
 
 export type DevicePorts = {
   readonly registry: Registry;

@@ -6,7 +6,9 @@ import { openStore, type Store } from "@trefoil/store";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Audit } from "../audit.ts";
 import { type Statement, schema } from "../schema.ts";
-import { type Device, type Nonce, noHistory, Registry } from "./registry.ts";
+import type { Nonce } from "./claim.ts";
+import { type Device, noHistory } from "./device.ts";
+import { Registry } from "./registry.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "trefoil-js-"));
 let store: Store<Statement>;

@@ -1,86 +1,24 @@
-/** The devices that may join, with what must not be lost of them. Reads are synchronous; whatever changes is durable when its promise resolves. */
-import type { RootKeyBlobs, Use } from "@trefoil/custody";
+/** The devices that may join. Reads are synchronous; whatever changes is durable when its promise resolves. */
+import type { RootKeyBlobs } from "@trefoil/custody";
 import type { Op, Store } from "@trefoil/store";
-import type { DeviceId, JoinDevice, KeyEnvelope, MacVersion, Provenance } from "@trefoil/wire";
+import type { DeviceId, JoinDevice, Provenance } from "@trefoil/wire";
 import type { Statement } from "../schema.ts";
+import { type Claim, claimOps, type KeptAnswer, type KeptSession, sessionsOf } from "./claim.ts";
+import { type Device, deviceOf, deviceOp, type History, historyOf, historyOp, type Row } from "./device.ts";
 
-/** -1 in a counter: none yet. */
-export type History = {
-  readonly lastJoinNonce: number;
-  readonly lastDevNonce: number;
-  readonly rjCount0: number;
-  readonly rjCount1: number;
-};
-export const noHistory: History = { lastJoinNonce: 0, lastDevNonce: -1, rjCount0: -1, rjCount1: -1 };
-
-export type Device = DeviceId &
-  History & {
-    readonly macVersion: MacVersion;
-    readonly provenance: Provenance;
-    /** Absent: derived from a master key. */
-    readonly blobs?: RootKeyBlobs;
-    /** Row of its history; absent: it has none yet. */
-    readonly history?: number;
-    /** It has no row of its own yet: the first claim makes one. */
-    readonly unregistered?: true;
-  };
-/** An entry of GET /devices. */
-export type JoinDeviceRow = DeviceId & {
-  readonly macVersion: MacVersion;
-  readonly provenance: Provenance;
-  readonly lastJoinNonce: number;
-  readonly lastDevNonce?: number;
-  readonly rjCount0?: number;
-  readonly rjCount1?: number;
-};
-
-/** A session whose AppSKey can still be asked for. */
-export type KeptSession = { readonly sessionKeyId: string; readonly asId: string; readonly appSKey: KeyEnvelope };
-export type KeptAnswer = {
-  readonly peer: string;
-  readonly request: Uint8Array;
-  readonly body: string;
-  /** JSON KeptSession[], the latest first. */
-  readonly sessions: string;
-};
-/** What a request uses up for ever. */
-export type Nonce =
-  | { readonly request: "join"; readonly devNonce: number }
-  | { readonly request: 0 | 2; readonly rjCount: number; readonly frame: Uint8Array }
-  | { readonly request: 1; readonly rjCount: number };
-export type Claim = Omit<KeptAnswer, "sessions"> & {
-  readonly device: Device;
-  /** The answer that it replaces, as it was read: JoinNonce sees to it that nobody else replaced it meanwhile. */
-  readonly kept: KeptAnswer | undefined;
-  readonly nonce: Nonce;
-  readonly joinNonce: number;
-  readonly session: KeptSession;
-  /** The entry of the vault's audit log that this claim answers to. */
-  readonly use: Use;
-};
 export type NewDevice = Omit<JoinDevice, "sealed" | "origin" | "provision"> & {
   readonly blobs: RootKeyBlobs;
   readonly provenance: Provenance;
 };
 
-/** Sessions of one device whose AppSKey can still be asked for. */
-const keptSessions = 4;
-
-type Row = {
-  readonly dev_eui: string;
-  readonly join_eui: string;
-  readonly mac_version: string;
-  readonly provenance: string;
-  readonly blobs: string | null;
-  readonly history: number;
-  readonly last_join_nonce: number;
-  readonly last_dev_nonce: number;
-  readonly rj_count0: number;
-  readonly rj_count1: number;
-};
 const columns =
   "d.dev_eui, d.join_eui, d.mac_version, d.provenance, d.blobs, d.history, h.last_join_nonce, h.last_dev_nonce, h.rj_count0, h.rj_count1";
 const from = "FROM device d JOIN history h ON h.history = d.history";
+// Whole texts, made once: the store finds its prepared queries by them.
+const queries = {
+  byDevEui: `SELECT ${columns} ${from} WHERE d.dev_eui = ?`,
+  list: `SELECT ${columns} ${from} WHERE d.dev_eui > ? ORDER BY d.dev_eui LIMIT ?`,
+} as const;
 
 export class Registry {
   readonly #store: Store<Statement>;
@@ -89,16 +27,13 @@ export class Registry {
   }
 
   byDevEui(devEui: string): Device | undefined {
-    const row = this.#store.read<Row>(`SELECT ${columns} ${from} WHERE d.dev_eui = ?`).get(devEui);
+    const row = this.#store.read<Row>(queries.byDevEui).get(devEui);
     return row && deviceOf(row);
   }
 
   /** In order of DevEUI, those after `after`. */
   list(after: string, most: number): Device[] {
-    return this.#store
-      .read<Row>(`SELECT ${columns} ${from} WHERE d.dev_eui > ? ORDER BY d.dev_eui LIMIT ?`)
-      .all(after, most)
-      .map(deviceOf);
+    return this.#store.read<Row>(queries.list).all(after, most).map(deviceOf);
   }
 
   get count(): number {
@@ -163,20 +98,10 @@ export class Registry {
    * Nonce and JoinNonce are used from here on, and the answer is kept for a repetition. One winner, also across processes:
    * rejects with `store/constraint` where either was used meanwhile. A device without a row gets one by its first claim.
    */
-  async claim({ device, nonce, joinNonce, peer, request, body, kept, session, use }: Claim): Promise<void> {
-    const { devEui, joinEui } = device;
-    const sessions = JSON.stringify([session, ...sessionsOf(kept).slice(0, keptSessions - 1)]);
-    const claims: Op<Statement>[] = [
-      ...claimOps(device, nonce, joinNonce),
-      { statement: "keepAnswer", rows: [[devEui, joinEui, peer, request, body, sessions]] },
-    ];
-    const { changes } = await this.#store.commit([
-      ...(device.unregistered ? [historyOp(device), deviceOp(device)] : []),
-      ...claims,
-      { statement: "knowVaultEntry", rows: [[use.instance, use.entry]] },
-    ]);
-    const claimed = changes.slice(-1 - claims.length, -1);
-    if (claimed.flat().some((changed) => changed !== 1)) throw new TypeError("a claim changed nothing");
+  async claim(claim: Claim): Promise<void> {
+    const { ops, claiming } = claimOps(claim);
+    const { changes } = await this.#store.commit(ops);
+    if (claiming.some((at) => changes[at]?.[0] !== 1)) throw new TypeError("a claim changed nothing");
   }
 
   /** Rejects with `store/constraint` when there is one with this DevEUI. */
@@ -214,74 +139,3 @@ export class Registry {
     ]);
   }
 }
-
-const historyOp = ({
-  devEui,
-  joinEui,
-  lastJoinNonce,
-  lastDevNonce,
-  rjCount0,
-  rjCount1,
-}: DeviceId & History): Op<Statement> => ({
-  statement: "addHistory",
-  rows: [[devEui, joinEui, lastJoinNonce, lastDevNonce, rjCount0, rjCount1]],
-});
-
-const deviceOp = ({ devEui, joinEui, macVersion, provenance, blobs }: Device): Op<Statement> => ({
-  statement: "addDevice",
-  rows: [[devEui, joinEui, macVersion, provenance, blobs === undefined ? null : JSON.stringify(blobs)]],
-});
-
-const sessionsOf = (kept: KeptAnswer | undefined): readonly KeptSession[] =>
-  kept === undefined ? [] : (JSON.parse(kept.sessions) as KeptSession[]);
-
-function claimOps({ devEui, joinEui }: DeviceId, nonce: Nonce, joinNonce: number): Op<Statement>[] {
-  switch (nonce.request) {
-    case "join":
-      return [
-        { statement: "claimDevNonce", rows: [[devEui, joinEui, nonce.devNonce]] },
-        { statement: "claimJoin", rows: [[devEui, joinEui, joinNonce, nonce.devNonce]] },
-      ];
-    case 1:
-      return [{ statement: "claimRejoin1", rows: [[devEui, joinEui, joinNonce, nonce.rjCount]] }];
-    default:
-      return [
-        { statement: "claimRejoinFrame", rows: [[devEui, joinEui, nonce.frame]] },
-        { statement: "claimRejoin02", rows: [[devEui, joinEui, joinNonce, nonce.rjCount]] },
-      ];
-  }
-}
-
-const historyOf = (row: Row): History => ({
-  lastJoinNonce: row.last_join_nonce,
-  lastDevNonce: row.last_dev_nonce,
-  rjCount0: row.rj_count0,
-  rjCount1: row.rj_count1,
-});
-
-const deviceOf = (row: Row): Device => ({
-  devEui: row.dev_eui,
-  joinEui: row.join_eui,
-  macVersion: row.mac_version as MacVersion,
-  provenance: row.provenance as Provenance,
-  ...(row.blobs === null ? {} : { blobs: JSON.parse(row.blobs) as RootKeyBlobs }),
-  history: row.history,
-  ...historyOf(row),
-});
-
-/** What people see of a device: no blobs, and counters only where something was counted. */
-export const shown = ({
-  devEui,
-  joinEui,
-  macVersion,
-  provenance,
-  lastJoinNonce,
-  ...counters
-}: Device): JoinDeviceRow => ({
-  ...{ devEui, joinEui, macVersion, provenance, lastJoinNonce },
-  ...Object.fromEntries(
-    (["lastDevNonce", "rjCount0", "rjCount1"] as const)
-      .map((name) => [name, counters[name]] as const)
-      .filter(([, count]) => count >= 0),
-  ),
-});

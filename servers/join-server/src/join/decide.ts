@@ -2,7 +2,7 @@
 import { keySchemeOf } from "@trefoil/backend-interfaces";
 import { rules } from "@trefoil/lorawan";
 import type { MacVersion } from "@trefoil/wire";
-import type { Nonce } from "../devices/registry.ts";
+import type { Nonce } from "../devices/claim.ts";
 import type { Outcome } from "../outcomes.ts";
 
 export type Known = {

@@ -7,7 +7,8 @@ import { answerHeader, encodeMessage, type JoinReq, type RejoinReq } from "@tref
 import { networkText, type SessionKeys, type Vault, type VaultJoined } from "@trefoil/custody";
 import { Fault } from "@trefoil/service";
 import type { DeviceId } from "@trefoil/wire";
-import { type Device, noHistory, type Registry } from "../devices/registry.ts";
+import { type Device, noHistory } from "../devices/device.ts";
+import type { Registry } from "../devices/registry.ts";
 import { type Handled, unavailable } from "../interop/handled.ts";
 import type { Limiter } from "../interop/limits.ts";
 import { identifier } from "../interop/sender.ts";

@@ -2,7 +2,7 @@
 import type { JoinReq, RejoinReq } from "@trefoil/backend-interfaces";
 import { parseHex } from "@trefoil/custody";
 import { decodePhyPayload } from "@trefoil/lorawan";
-import type { Nonce } from "../devices/registry.ts";
+import type { Nonce } from "../devices/claim.ts";
 import { identifier } from "../interop/sender.ts";
 
 export type Requested = {
