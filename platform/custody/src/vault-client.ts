@@ -13,6 +13,8 @@ export type VaultClientOptions = {
   readonly answerWithinMs?: number;
   /** How long requests under way wait for a new pipe. */
   readonly reattachWithinMs?: number;
+  /** Asked when the pipe ends: whether such a request can go to another process at once, instead of waiting for a new pipe. */
+  readonly canGoElsewhere?: (method: VaultMethod) => boolean;
   /** Most requests under way: more are refused instead of piling up. */
   readonly maximumPending?: number;
 };
@@ -38,6 +40,7 @@ const unreachable = (retry: "now" | "later") => new Fault("vault/unreachable", "
 
 export function vaultClient(first?: Duplex, options: VaultClientOptions = {}): VaultClient {
   const { answerWithinMs = 10_000, reattachWithinMs = 3_000, maximumPending = 10_000 } = options;
+  const { canGoElsewhere = () => false } = options;
   const pending = new Map<number, Pending>();
   let pipe: Duplex | undefined;
   let lastId = 0;
@@ -70,7 +73,7 @@ export function vaultClient(first?: Duplex, options: VaultClientOptions = {}): V
 
   function detach(): void {
     pipe = undefined;
-    failAll(({ sent }) => sent > 1, unreachable("now"));
+    failAll(({ sent, method }) => sent > 1 || canGoElsewhere(method), unreachable("now"));
     giveUp = setTimeout(() => failAll(() => true, unreachable("now")), reattachWithinMs);
     giveUp.unref();
   }

@@ -104,3 +104,22 @@ it("without any process everything fails at once", async () => {
   expect([pool.connected, pool.each()]).toEqual([false, []]);
   await expect(pool.join(joining)).rejects.toMatchObject({ code: "vault/unreachable", retry: "later" });
 });
+
+it("a join under way at a process that is killed is asked of another at once; a statement waits for instance 0", async () => {
+  const { pool, processes } = setUp(2);
+  const [zero, one] = processes;
+  const joined = pool.join(joining);
+  await turns(() => zero?.asked.length === 1);
+  const admitted = pool.admit({ payload: "", signature: "" });
+  await turns(() => zero?.asked.length === 2);
+  zero?.ours.destroy();
+  await turns(() => one?.asked.length === 1);
+  one?.answer("joined elsewhere");
+  expect(await joined).toBe("joined elsewhere");
+  const again = process();
+  pool.attach(0, again.ours);
+  await turns(() => again.asked.length === 1);
+  again.answer("admitted");
+  expect([await admitted, one?.asked.length]).toEqual(["admitted", 0]);
+  pool.close();
+});

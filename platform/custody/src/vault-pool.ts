@@ -3,6 +3,7 @@
  * share goes to instance 0, which alone takes statements in.
  */
 import type { Duplex } from "node:stream";
+import { Fault } from "@trefoil/store";
 import type { SignedStatement } from "@trefoil/wire";
 import { type VaultClient, type VaultClientOptions, vaultClient } from "./vault-client.ts";
 import { type Vault, type VaultMethod, type VaultMethods, vaultMethods } from "./vault-port.ts";
@@ -18,12 +19,19 @@ export type VaultPool = Vault & {
   readonly close: () => void;
 };
 
-/** What any process can do. The rest is asked of instance 0. */
+/** What any process can do, and another if one is killed over it. The rest is asked of instance 0. */
 const shared: readonly VaultMethod[] = ["join", "rejoin", "importRootKeys", "exposure"];
 
 export function vaultPool(options?: VaultClientOptions): VaultPool {
-  const first = vaultClient(undefined, options);
-  const clients = new Map<number, VaultClient>([[0, first]]);
+  const clients = new Map<number, VaultClient>();
+  const makeClient = () =>
+    vaultClient(undefined, {
+      ...options,
+      canGoElsewhere: (method) => shared.includes(method) && isAnyConnected(),
+    });
+  const isAnyConnected = () => [...clients.values()].some(({ connected }) => connected);
+  const first = makeClient();
+  clients.set(0, first);
   const attached = new Set<number>();
 
   const idlest = (): VaultClient => {
@@ -32,19 +40,31 @@ export function vaultPool(options?: VaultClientOptions): VaultPool {
       if (client.connected && (!chosen.connected || client.pending < chosen.pending)) chosen = client;
     return chosen;
   };
-  const ask =
-    <Method extends VaultMethod>(method: Method, of: () => VaultClient) =>
+  const askFirst =
+    <Method extends VaultMethod>(method: Method) =>
     (body: VaultMethods[Method]["body"]) =>
-      (of()[method] as Vault[Method])(body);
+      (first[method] as Vault[Method])(body);
+  const askAny =
+    <Method extends VaultMethod>(method: Method) =>
+    async (body: VaultMethods[Method]["body"]) => {
+      const asked = idlest();
+      try {
+        return await (asked[method] as Vault[Method])(body);
+      } catch (error) {
+        const other = idlest();
+        if (!isUnreachable(error) || other === asked || !other.connected) throw error;
+        return (other[method] as Vault[Method])(body);
+      }
+    };
   const asked = Object.fromEntries(
-    vaultMethods.map((method) => [method, ask(method, shared.includes(method) ? idlest : () => first)]),
+    vaultMethods.map((method) => [method, shared.includes(method) ? askAny(method) : askFirst(method)]),
   ) as unknown as Vault;
 
   return {
     ...asked,
     statements: ({ after }) => (after === undefined ? allStatements(first) : first.statements({ after })),
     attach(instance, pipe) {
-      const client = clients.get(instance) ?? vaultClient(undefined, options);
+      const client = clients.get(instance) ?? makeClient();
       clients.set(instance, client);
       attached.add(instance);
       client.attach(pipe);
@@ -57,7 +77,7 @@ export function vaultPool(options?: VaultClientOptions): VaultPool {
           return { instance, vault: client, connected: client.connected };
         }),
     get connected() {
-      return [...clients.values()].some(({ connected }) => connected);
+      return isAnyConnected();
     },
     get pending() {
       return [...clients.values()].reduce((sum, { pending }) => sum + pending, 0);
@@ -67,6 +87,8 @@ export function vaultPool(options?: VaultClientOptions): VaultPool {
     },
   };
 }
+
+const isUnreachable = (error: unknown) => error instanceof Fault && error.code === "vault/unreachable";
 
 /** Page by page: a million assignments are no single frame. */
 async function allStatements(vault: Vault): Promise<readonly SignedStatement[]> {
