@@ -15,10 +15,11 @@ import { dirname, join } from "node:path";
 import { makeOwnerKey, makeSealingKeyPair } from "@trefoil/custody";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { objectClass, template, ulongs, type Values } from "../src/pkcs11/attributes.ts";
+import { Pkcs11Fault } from "../src/pkcs11/errors.ts";
 import { initPkcs11 } from "../src/pkcs11/init.ts";
 import { labelOf, publicKeys, type TokenKeyName, tokenKeys } from "../src/pkcs11/keys.ts";
 import { aesKeyGen, numbers, rsaKeyPairGen } from "../src/pkcs11/mechanisms.ts";
-import { loadModule } from "../src/pkcs11/module.ts";
+import { loadModule, Session } from "../src/pkcs11/module.ts";
 import { openDesk } from "../src/pkcs11/open.ts";
 import { openPkcs11 } from "../src/pkcs11/token.ts";
 import { makeVault, missingSoftHsm, type SoftHsm, softHsm } from "./pkcs11-softhsm.ts";
@@ -168,6 +169,27 @@ describe.skipIf(missingSoftHsm() !== undefined)("a token in trouble", { timeout:
     rmSync(hsm.tokens, { recursive: true });
     mkdirSync(hsm.tokens);
     expect(damagedOf(vault)).toMatchObject({ code: "pkcs11/no-token", retry: "later" });
+  });
+
+  it("a login that another process's start disturbs is tried again, a wrong PIN is not", () => {
+    const vault = makeVault(hsm);
+    const login = Session.prototype.login;
+    const failing = (ckr: string, times: number) => {
+      let left = times;
+      Session.prototype.login = function (this: Session, pin: string) {
+        left -= 1;
+        if (left >= 0) throw new Pkcs11Fault(ckr, "C_Login");
+        login.call(this, pin);
+      };
+      try {
+        return [damagedOf(vault)?.code, times - left] as const;
+      } finally {
+        Session.prototype.login = login;
+      }
+    };
+    expect(failing("GENERAL_ERROR", 2)).toEqual([undefined, 3]);
+    expect(failing("GENERAL_ERROR", 99)).toEqual(["pkcs11/general-error", 5]);
+    expect(failing("PIN_INCORRECT", 99)).toEqual(["pkcs11/pin-incorrect", 1]);
   });
 
   it("two tokens of one label are refused: nobody guesses which", () => {

@@ -109,6 +109,22 @@ describe.skipIf(missingSoftHsm() !== undefined)("Pkcs11Token on SoftHSM", { time
     expect(token.fault()).toBeUndefined();
   });
 
+  it("RSA-OAEP of WebCrypto opens, as the console makes it", async () => {
+    const spki = Buffer.from(token.published.publicKey, "base64");
+    const { subtle } = globalThis.crypto;
+    const key = await subtle.importKey("spki", spki, { name: "RSA-OAEP", hash: "SHA-1" }, false, ["encrypt"]);
+    const secret = randomBytes(32);
+    const ciphertext = new Uint8Array(await subtle.encrypt({ name: "RSA-OAEP" }, key, secret));
+    withHandles(token, (own) => {
+      const t = own(token.openTransport(ciphertext)) ?? expect.unreachable();
+      const kt = own(token.derive256(t, twoBlocks, "wrapping"));
+      const root = own(token.unwrap(kt, rfc3394(aes256(secret, twoBlocks), Buffer.alloc(16, 7)), "root"));
+      expect(toHex(token.cmac(root ?? expect.unreachable(), twoBlocks))).toBe(
+        cmac(Buffer.alloc(16, 7), Buffer.from(twoBlocks)).toString("hex"),
+      );
+    });
+  });
+
   it("a transport key for another vault opens there, and derives here what it derives there", () => {
     const { privateKey, published } = makeSealingKeyPair();
     const before = objects();
