@@ -24,6 +24,7 @@ export function addVerifyCustodyCommand(program: Command): void {
         const { vault, plantLeak } = command.opts<Options>();
         const leaks: readonly Leak[] =
           plantLeak === undefined ? [] : plantLeak === "every" ? everyLeak() : [parseLeak(plantLeak)];
+        for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130));
         for (const engine of vault === "both" ? (["software", "softhsm"] as const) : [vault]) {
           const proof = await prove({ engine, leaks, note: out.note });
           out.result(proof, () => proofText(proof));

@@ -34,6 +34,7 @@ export type ProofOptions = {
 export async function prove({ engine, note, leaks = [] }: ProofOptions): Promise<Proof> {
   const { dataDir, remove } = throwAwayFolder();
   const folder = dirname(dataDir);
+  process.on("exit", remove);
   try {
     const isolated: Config = isolatedConfig();
     // Everything that there is to log, to be searched.
@@ -43,6 +44,7 @@ export async function prove({ engine, note, leaks = [] }: ProofOptions): Promise
     note(`Starting a network with fresh keys, its vault ${engine} …`);
     const network = await startApart(config, folder, token ? [{ holder: "vault", folder: token.folder }] : []);
     const { records } = network;
+    process.prependListener("exit", network.abandon);
     try {
       const realm = makeRealm();
       const { devices } = realm;
@@ -77,9 +79,11 @@ export async function prove({ engine, note, leaks = [] }: ProofOptions): Promise
       };
     } finally {
       await network.stop();
+      process.off("exit", network.abandon);
       records.close();
     }
   } finally {
     remove();
+    process.off("exit", remove);
   }
 }

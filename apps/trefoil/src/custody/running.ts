@@ -23,6 +23,8 @@ export type RunningNetwork = {
   /** What the supervisor printed, for people to read. */
   readonly output: () => Piece;
   readonly stop: () => Promise<void>;
+  /** At once, when the verifier itself is made to end. */
+  readonly abandon: () => void;
 };
 
 /** `folder`: the verifier's own, where other users may pass through. `more`: folders outside the data folder. */
@@ -64,6 +66,11 @@ export function startApart(config: Config, folder: string, more: readonly Suspec
             child.kill("SIGTERM");
             await exited;
           },
+          abandon: () => {
+            for (const pid of childrenOf(child.pid as number)) process.kill(pid, "SIGCONT");
+            child.kill("SIGCONT");
+            child.kill("SIGTERM");
+          },
         });
       });
     void exited.then(() => {
@@ -89,12 +96,16 @@ export function processesOf({ supervisor, running }: RunningNetwork): readonly (
 function pidsOf(role: Role, running: Running, supervisor: number): readonly number[] {
   const told = running[role]?.pid;
   if (told === undefined) return [];
-  const children = readFileSync(`/proc/${supervisor}/task/${supervisor}/children`, "utf8")
-    .trim()
-    .split(" ")
-    .map(Number);
+  const children = childrenOf(supervisor);
   const isOne = (pid: number) => commandOf(pid).includes(`servers/${role}/src/main.ts`);
   return [...new Set([told, ...children.filter(isOne)])];
+}
+function childrenOf(pid: number): readonly number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
+  } catch {
+    return []; // it has ended
+  }
 }
 const commandOf = (pid: number): string => {
   try {
