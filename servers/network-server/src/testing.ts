@@ -54,6 +54,7 @@ export async function makeJoinServer(network: TestNetwork, { relaysSessionKeyId 
     AppSKey: appSKeys.get(message.SessionKeyID),
   });
   let change: (answer: Answer) => object = (answer) => answer;
+  let tamper: (body: object) => object = (body) => body;
   let gate: Promise<unknown> = Promise.resolve();
   let networkKek: LabelledKek = kek;
   const listener = await listenHttps(network.station("join-server"), {
@@ -71,7 +72,7 @@ export async function makeJoinServer(network: TestNetwork, { relaysSessionKeyId 
       const { AppSKey, ...rest } = answerTo(message, asked.length, networkKek);
       if (rest.SessionKeyID !== undefined) appSKeys.set(rest.SessionKeyID, AppSKey);
       const answer = (relaysSessionKeyId ? rest : { ...rest, AppSKey }) as Answer;
-      return { status: 200, body: encodeMessage(change(answer) as Answer) };
+      return { status: 200, body: tamper(encodeMessage(change(answer) as Answer)) };
     },
   });
   return {
@@ -79,6 +80,10 @@ export async function makeJoinServer(network: TestNetwork, { relaysSessionKeyId 
     asked,
     change: (to: (answer: Answer) => object) => {
       change = to;
+    },
+    /** What no encoder of ours would send. */
+    tamper: (to: (body: object) => object) => {
+      tamper = to;
     },
     wrapUnder: (to: LabelledKek) => {
       networkKek = to;

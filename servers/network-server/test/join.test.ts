@@ -149,6 +149,12 @@ test.each([
   ],
   [4, "a key is missing", "join/malformed-answer", ({ NwkSEncKey: _, ...rest }: Answer) => rest],
   [
+    6,
+    "neither AppSKey nor SessionKeyID is there",
+    "join/malformed-answer",
+    ({ AppSKey: _, SessionKeyID: __, ...rest }: Answer) => rest,
+  ],
+  [
     5,
     "it answers another question",
     "join/malformed-answer",
@@ -163,6 +169,30 @@ test.each([
   expect(world.transmits.length).toBe(sent);
   expect(eventsOf(device.devEui)).toEqual([]);
   expect(await world.admin("GET", `/devices/${device.devEui}`)).toMatchObject({ sessions: [] });
+});
+
+test.each([
+  [1, "the SessionKeyID alone: the event has no AppSKey", ({ AppSKey: _, ...rest }: Answer) => rest],
+  [2, "the AppSKey alone: the session gets a name here", ({ SessionKeyID: _, ...rest }: Answer) => rest],
+])("%i: a JoinAns may bring %s (TS002-1.0.0 §8)", async (n, _, change) => {
+  const device = await world.register("1.1", `000000000000021${n}`);
+  world.joinServer.change(change);
+  await join(device, 1);
+  await world.hear(reception(device.uplink({ payload: hex("01") })));
+  await until(() => eventsOf(device.devEui).length === 2);
+  const [joined, uplink] = eventsOf(device.devEui);
+  expect(joined).toHaveProperty("sessionKeyId", uplink?.sessionKeyId);
+  expect(joined?.sessionKeyId).toMatch(/^[0-9a-f]{32}$/);
+  expect(joined?.is === "join" && joined.appSKey !== undefined).toBe(n === 2);
+});
+
+test("a key in the clear, without a KEK label, is no key (docs/authority.md)", async () => {
+  const device = await world.register("1.0.4", "0000000000000220");
+  const before = await outcome("join/malformed-answer");
+  world.joinServer.tamper((body) => ({ ...body, NwkSKey: { KEKLabel: "", AESKey: "00".repeat(16) } }));
+  await world.hear(reception(device.joinRequest(rootKey, 1)));
+  await expect.poll(() => outcome("join/malformed-answer")).toBe(before + 1);
+  world.joinServer.tamper((body) => body);
 });
 
 test("a join-request of an unknown device, or with another JoinEUI, is not passed on", async () => {
