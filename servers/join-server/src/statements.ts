@@ -2,7 +2,7 @@
  * Administration of what only the realm owner may cause: statements go through to the vault, which alone judges them, and exports of
  * root keys that one of them allows.
  */
-import { isEui, type Vault, type VaultPool } from "@trefoil/custody";
+import { isEui, subjectText, type Vault, type VaultPool } from "@trefoil/custody";
 import { AdminRefusal, type Context } from "@trefoil/service";
 import type { DeviceId, SealedKeys, SignedStatement, Statement, VaultStatus } from "@trefoil/wire";
 import type { Audit } from "./audit.ts";
@@ -43,8 +43,10 @@ export function addStatementRoutes(admin: Context["admin"], ports: StatementPort
       audit.note("statement/refused", null, { ...about, code: admitted.code });
       throw new AdminRefusal(admitted.code, `the vault did not admit the statement (${about.kind})`, 409);
     }
+    // What the vault has admitted is a statement, and whole.
     if (statement !== undefined) onAdmitted(statement);
-    await audit.write("statement/admitted", null, about);
+    const subject = statement === undefined ? "" : subjectText(statement);
+    await audit.write("statement/admitted", null, { ...about, subject });
     return {};
   });
 

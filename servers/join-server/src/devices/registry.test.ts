@@ -34,9 +34,9 @@ const add = async (devEui: string): Promise<Device> => {
 };
 const appSKey = { kekLabel: "as/1", aesKey: "00".repeat(24) };
 let entry = 0;
-const claimNonce = (device: Device, nonce: Nonce, joinNonce: number, body = "") => {
+const claimNonce = (device: Device, nonce: Nonce, joinNonce: number, body = "", here = registry) => {
   entry += 1;
-  return registry
+  return here
     .claim({
       ...{ device, nonce, joinNonce, kept: registry.answerOf(device), peer: "p", request: new Uint8Array(32), body },
       ...{ use: { instance: 0, entry }, session: { sessionKeyId: `${joinNonce}`, asId: "as", appSKey } },
@@ -63,6 +63,23 @@ it("of claims with one DevNonce, or with one JoinNonce, the store lets one throu
     "store/constraint",
     "claimed",
   ]);
+});
+
+it("that holds across processes: of claims through two stores of one file, one of each nonce wins", async () => {
+  const device = await add("000000000000000a");
+  const other = await openStore({ ...schema, file: join(folder, "store.sqlite"), role: "join-server" });
+  const elsewhere = new Registry(other);
+  for (let nonce = 1; nonce <= 20; nonce++) {
+    const claims = [registry, elsewhere].map((here) =>
+      claimNonce(device, { request: "join", devNonce: nonce }, 2 * nonce, "", here),
+    );
+    expect((await Promise.all(claims)).sort()).toEqual(["claimed", "store/constraint"]);
+    const rejoins = [registry, elsewhere].map((here) =>
+      claimNonce(device, { request: 1, rjCount: nonce }, 2 * nonce + 1, "", here),
+    );
+    expect((await Promise.all(rejoins)).sort()).toEqual(["claimed", "store/constraint"]);
+  }
+  await other.close();
 });
 
 it("a refused claim leaves nothing behind: neither its nonce nor its answer", async () => {
