@@ -141,6 +141,19 @@ describe.skipIf(missingSoftHsm() !== undefined)("Pkcs11Token on SoftHSM", { time
     expect([token.handles(), objects()]).toEqual([0, before]);
   });
 
+  it("a key that was destroyed is used no more", () => {
+    const label = token.derive256(token.storageKey, twoBlocks, "label");
+    const wrapping = token.derive256(token.storageKey, twoBlocks, "wrapping");
+    for (const key of [label, wrapping, label]) token.destroy(key);
+    for (const use of [
+      () => token.derive128(label, twoBlocks.subarray(0, 16), "root"),
+      () => token.unwrap(wrapping, new Uint8Array(24), "root"),
+      () => token.cmac(label, twoBlocks),
+    ])
+      expect(use).toThrow(/destroyed/);
+    expect([token.handles(), token.fault()]).toEqual([0, undefined]);
+  });
+
   it("the audit key's signatures verify outside, as r ‖ s over SHA-256", () => {
     const key = createPublicKey({ key: Buffer.from(token.auditPublicKey, "base64"), format: "der", type: "spki" });
     const signature = token.signHead(un("0102"));

@@ -3,6 +3,7 @@
  * some 245 octets of each destroyed object until then, and a token that was away comes back by nothing else. So a key is kept as how it
  * was made (from public things and other keys), and is made again at its next use.
  */
+import { AssertionError } from "node:assert";
 import type { ObjectHandle } from "./module.ts";
 
 /** Makes the object in the token. Whatever it needs but for keys is in the closure, and public: ciphertexts, blocks, templates. */
@@ -34,6 +35,9 @@ export class TokenKey {
     } finally {
       remove(handle);
     }
+  }
+  static isDestroyed(key: TokenKey): boolean {
+    return key.#destroyed;
   }
   /** The handle to be destroyed, if it still stands. A second time there is none. */
   static destroy(key: TokenKey, generation: number): { readonly first: boolean; readonly handle?: ObjectHandle } {
@@ -76,7 +80,21 @@ export class Objects {
     this.#alive += 1;
     return key;
   }
+  makeFrom(from: TokenKey, derive: (handle: ObjectHandle) => ObjectHandle): TokenKey {
+    let first = true;
+    return this.make(() => {
+      const use = first ? this.use : this.useAgain;
+      first = false;
+      return use.call(this, from, derive) as ObjectHandle;
+    });
+  }
+  /** For the vault: a key that it destroyed is none. */
   use<T>(key: TokenKey, use: (handle: ObjectHandle) => T): T {
+    if (TokenKey.isDestroyed(key)) throw new AssertionError({ message: "a key that was destroyed is used" });
+    return this.useAgain(key, use);
+  }
+  /** For recipes: what a key was made from may be gone by now. */
+  useAgain<T>(key: TokenKey, use: (handle: ObjectHandle) => T): T {
     return TokenKey.use(key, this.#generation(), use, this.#remove);
   }
   destroy(key: TokenKey): void {

@@ -146,7 +146,7 @@ export class Pkcs11Token implements Token<TokenKey> {
     if (!wrappedOctets[use].includes(wrapped.length)) return undefined;
     const own = wrapped.slice();
     const unwrap = (handle: ObjectHandle) => this.#opened.desk.objects.unwrap(aesKeyWrap, handle, own, unwrapped[use]);
-    return this.#unlessRefused(() => this.#objects.make(() => this.#objects.use(wrappingKey, unwrap)));
+    return this.#unlessRefused(() => this.#objects.makeFrom(wrappingKey, unwrap));
   }
   wrap(wrappingKey: TokenKey, key: TokenKey): Uint8Array {
     return this.#do((desk) =>
@@ -168,7 +168,7 @@ export class Pkcs11Token implements Token<TokenKey> {
   }
 
   #derive(from: TokenKey, derive: (handle: ObjectHandle) => ObjectHandle): TokenKey {
-    return this.#do(() => this.#objects.make(() => this.#objects.use(from, derive)));
+    return this.#do(() => this.#objects.makeFrom(from, derive));
   }
   #do<T>(work: (desk: Desk) => T): T {
     this.#ready();
