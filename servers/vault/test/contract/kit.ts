@@ -71,7 +71,7 @@ const vaults = new WeakMap<Engine, Map<number, MadeVault>>();
 function emptied(engine: Engine, slot: number): MadeVault {
   const made = vaults.get(engine)?.get(slot) ?? engine.make(owner.publicKey);
   vaults.set(engine, (vaults.get(engine) ?? new Map<number, MadeVault>()).set(slot, made));
-  for (const name of ["statements.jsonl", "audit-log", "canary.json"])
+  for (const name of ["statements.jsonl", "statements.tally.json", "audit-log", "canary.json"])
     rmSync(join(made.dataDir, name), { recursive: true, force: true });
   return made;
 }
