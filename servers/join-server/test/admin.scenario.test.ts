@@ -3,6 +3,7 @@ import { makeOwnerKey, openOwnerKey } from "@trefoil/custody";
 import { decodeJoinAcceptFields, decryptJoinAccept } from "@trefoil/lorawan";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { joinReq, netIds, newDevice, rejoinReq, rootOf, type TestDevice } from "./frames.ts";
+import { poll } from "./poll.ts";
 import { makeSetting, type Setting, understood } from "./setting.ts";
 
 let at: Setting;
@@ -166,7 +167,7 @@ it("a statement that the owner did not sign, or for another vault, is refused, w
   });
   expect((await at.admin("POST", "/statements", { hello: 1 })).status).toBe(409);
   const rows = async () => (await at.admin("GET", "/audit")).body as { kind: string }[];
-  await expect.poll(async () => (await rows()).filter(({ kind }) => kind === "statement/refused").length).toBe(3);
+  await poll(async () => (await rows()).filter(({ kind }) => kind === "statement/refused").length).toBe(3);
   expect((await rows()).filter(({ kind }) => kind === "statement/admitted")).toHaveLength(9);
   const listed = (await at.admin("GET", "/statements")).body as { subject: string; label?: string }[];
   expect(listed.map(({ subject, label }) => label ?? subject)).toEqual([

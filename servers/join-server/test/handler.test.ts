@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { outcomes } from "../src/outcomes.ts";
 import { appSKeyReq, homeNsReq, joinReq, netIds, newDevice, rejoinReq } from "./frames.ts";
 import { type From, type Handler, makeHandler, resultOf } from "./handler.ts";
+import { poll } from "./poll.ts";
 
 const devices = Array.from({ length: 24 }, (_, i) => newDevice(i % 2 === 0 ? "1.1" : "1.0.3"));
 const foreign = newDevice("1.0.3", netIds.theirs);
@@ -30,9 +31,7 @@ it("a device of another network is unknown to whoever asks, costs no nonce and n
   expect(await ask("ours", joinReq(unknown, 1))).toBe("UnknownDevEUI join/unknown-device");
   expect(at.vault.asked).toBe(before);
   expect(at.registry.byDevEui(foreign.devEui)).toMatchObject({ lastDevNonce: -1, lastJoinNonce: 0 });
-  await expect
-    .poll(() => rows("join/foreign-device"))
-    .toMatchObject([{ devEui: foreign.devEui, detail: { peer: "ours" } }]);
+  await poll(() => rows("join/foreign-device")).toMatchObject([{ devEui: foreign.devEui, detail: { peer: "ours" } }]);
   expect(await ask("theirs", joinReq(foreign, 1))).toBe("Success");
 });
 
@@ -45,7 +44,7 @@ it("what the certificate does not name is an UnknownSender, with an audit entry 
   const asNetwork = appSKeyReq(device, "00", { SenderID: netIds.ours });
   expect(await ask("ours", asNetwork)).toBe("UnknownSender join/unknown-sender");
   expect(await ask("as", appSKeyReq(device, "00", { SenderID: "their-as" }))).toBe("UnknownSender join/unknown-sender");
-  await expect.poll(() => rows("interop/unknown-sender").length).toBeGreaterThan(2);
+  await poll(() => rows("interop/unknown-sender").length).toBeGreaterThan(2);
 });
 
 it("the AppSKey goes to the application server that asks for it: the network relays the SessionKeyID alone (TS002-1.0.0 §9)", async () => {
@@ -77,7 +76,7 @@ it("another application server's session is an unknown device, also after the de
   expect(await ask("otherAs", byNew)).toBe("UnknownDevEUI join/unknown-device");
   move(3, "trefoil-as");
   expect(await ask("as", appSKeyReq(device, SessionKeyID as string))).toBe("Success");
-  await expect.poll(() => rows("session/foreign").length).toBe(3);
+  await poll(() => rows("session/foreign").length).toBe(3);
 });
 
 it("HomeNSReq tells the network that a device is assigned to, with HNSID in 1.1 (TS002 §10)", async () => {
@@ -148,10 +147,10 @@ it("an answer that nobody asked for, and a notification, are acknowledged, kept 
   const notice = { ...joinReq(device, 1), MessageType: "ErrorNotif", Result: { ResultCode: "MICFailed" } };
   expect(await at.post("ours", unasked)).toEqual({ status: 204 });
   expect(await at.post("ours", notice)).toEqual({ status: 204 });
-  await expect.poll(() => rows("interop/unasked-answer").length).toBe(1);
-  await expect
-    .poll(() => rows("interop/error-notified"))
-    .toMatchObject([{ devEui: device.devEui, detail: { detail: "MICFailed" } }]);
+  await poll(() => rows("interop/unasked-answer").length).toBe(1);
+  await poll(() => rows("interop/error-notified")).toMatchObject([
+    { devEui: device.devEui, detail: { detail: "MICFailed" } },
+  ]);
 });
 
 it("limits of device, JoinEUI and peer are answered before any work, counted, and written down once", async () => {
@@ -173,7 +172,7 @@ it("limits of device, JoinEUI and peer are answered before any work, counted, an
   expect(results).toEqual(["Success", "Success", refused, "Success", refused, refused, refused]);
   expect(few.vault.asked).toBe(3);
   expect(resultOf(await few.post("ours", homeNsReq(a)))).toBe("Other interop/limited");
-  await expect.poll(() => few.audit.list(0, 100).filter(({ kind }) => kind === "interop/limited").length).toBe(4);
+  await poll(() => few.audit.list(0, 100).filter(({ kind }) => kind === "interop/limited").length).toBe(4);
   await few.end();
 });
 

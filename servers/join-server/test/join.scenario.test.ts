@@ -14,6 +14,7 @@ import {
 import { listenHttps } from "@trefoil/service";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { joinReq, joinRequest, netIds, newDevice, rejoinReq, rootOf, type TestDevice } from "./frames.ts";
+import { poll } from "./poll.ts";
 import { type Answer, makeSetting, openKey, type Setting, understood, until } from "./setting.ts";
 
 let at: Setting;
@@ -192,9 +193,9 @@ it("a valid certificate that asks for another network's device gets UnknownDevEU
   const unknown = await ask(joinReq(nobodys, 1));
   expect([foreign.code, foreign.description]).toEqual(["UnknownDevEUI", "join/unknown-device"]);
   expect([unknown.code, unknown.description]).toEqual(["UnknownDevEUI", "join/unknown-device"]);
-  await expect
-    .poll(() => audit("join/foreign-device"))
-    .toMatchObject([{ devEui: device.devEui, detail: { peer: "ours", fingerprint: at.spkis.ours } }]);
+  await poll(() => audit("join/foreign-device")).toMatchObject([
+    { devEui: device.devEui, detail: { peer: "ours", fingerprint: at.spkis.ours } },
+  ]);
   // Nothing was claimed: its own network still joins it with the same DevNonce.
   const own = understood(await at.post("theirs", joinReq(device, 1)));
   expect([own.code, own.message.NwkSKey?.kekLabel]).toEqual(["Success", "ns/600021"]);
@@ -203,11 +204,9 @@ it("a valid certificate that asks for another network's device gets UnknownDevEU
 it("a SenderID that the certificate does not speak for is UnknownSender, and an audit entry", async () => {
   const device = await create(newDevice("1.0.4", netIds.theirs));
   expect(await code(joinReq(device, 1, { SenderID: netIds.theirs }))).toBe("UnknownSender join/unknown-sender");
-  await expect
-    .poll(() => audit("interop/unknown-sender"))
-    .toContainEqual(
-      expect.objectContaining({ detail: expect.objectContaining({ peer: "ours", senderId: netIds.theirs }) }),
-    );
+  await poll(() => audit("interop/unknown-sender")).toContainEqual(
+    expect.objectContaining({ detail: expect.objectContaining({ peer: "ours", senderId: netIds.theirs }) }),
+  );
 });
 
 it("a certificate of the same CA that nobody named is not even heard", async () => {
@@ -261,7 +260,7 @@ it("other paths and methods are refused without an answer of TS002; oversized an
   expect((await at.post("ours", "", { method: "GET" })).status).toBe(405);
   const tooLarge = await at.post("ours", "x".repeat(70_000));
   expect([tooLarge.status, understood(tooLarge).code]).toEqual([413, "MalformedRequest"]);
-  await expect.poll(async () => (await audit("interop/too-large")).length).toBe(1);
+  await poll(async () => (await audit("interop/too-large")).length).toBe(1);
   expect(await audit("interop/malformed")).not.toEqual([]);
 });
 
@@ -318,7 +317,7 @@ it("a peer whose statement has a url gets its answer there, by a POST of our own
   const device = await create(newDevice("1.0.4", netIds.theirs));
   const request = joinReq(device, 1);
   expect(await at.post("theirs", request)).toEqual({ status: 202, body: null });
-  await expect.poll(() => got.length).toBe(1);
+  await poll(() => got.length).toBe(1);
   const { code: result, message } = understood({ status: 200, body: JSON.parse(got[0] ?? "") });
   expect([result, message.TransactionID, message.ReceiverID]).toEqual([
     "Success",

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { decodeJoinAcceptFields, decryptJoinAccept } from "@trefoil/lorawan";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { joinReq, newDevice, rejoinReq, rootOf, type TestDevice } from "./frames.ts";
+import { poll } from "./poll.ts";
 import { makeSetting, type Setting, understood } from "./setting.ts";
 
 let at: Setting;
@@ -89,7 +90,7 @@ it("joins are spread over the processes of the vault, and go on while one of the
   expect(status.map(({ instance }) => instance)).toEqual([0, 1]);
   for (const { joins } of status) expect(joins).toBeGreaterThan(0);
   await at.killVault(1);
-  await expect.poll(async () => ((await at.admin("GET", "/vault/status")).body as unknown[]).length).toBe(1);
+  await poll(async () => ((await at.admin("GET", "/vault/status")).body as unknown[]).length).toBe(1);
   for (const device of devices.slice(0, 5)) expect((await ask(joinReq(device, 2))).code).toBe("Success");
   await at.startVault(1);
   await at.ready();

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openStore, type Store } from "@trefoil/store";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { poll } from "../../test/poll.ts";
 import { Audit } from "../audit.ts";
 import { type Statement, schema } from "../schema.ts";
 import type { Nonce } from "./claim.ts";
@@ -172,7 +173,7 @@ it("the audit trail is only ever added to, and a peer that repeats itself writes
     now = at;
     audit.note("join/foreign-device", "0000000000000009", { netId: "000014" });
   }
-  await expect.poll(() => audit.list(0, 1_000).slice(before).length).toBe(2);
+  await poll(() => audit.list(0, 1_000).slice(before).length).toBe(2);
   expect(audit.list(0, 1_000).slice(before)).toMatchObject([
     { at: 1_000 },
     { at: 61_000, kind: "join/foreign-device", detail: { netId: "000014" } },
@@ -191,7 +192,7 @@ it("whatever others do, so many rows in a minute and no more; the next minute sa
   for (let i = 0; i < 1_000; i++) audit.note("interop/malformed", null, { i });
   now = 60_000;
   audit.note("interop/malformed", null, { i: 5_000 });
-  await expect.poll(() => audit.list(first, 10_000).length).toBe(302);
+  await poll(() => audit.list(first, 10_000).length).toBe(302);
   expect(audit.list(first, 10_000).slice(-2)).toMatchObject([
     { kind: "audit/held-back", detail: { rows: 700 } },
     { kind: "interop/malformed" },

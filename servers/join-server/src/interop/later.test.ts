@@ -2,6 +2,7 @@ import type { HttpsRequest } from "@trefoil/service";
 import { listenHttps } from "@trefoil/service";
 import { makeStranger, makeTestNetwork, type TestNetwork } from "@trefoil/service/testing";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { poll } from "../../test/poll.ts";
 import type { Peer } from "../standing.ts";
 import { answersLater, type Fate, type Later, type LaterOptions } from "./later.ts";
 
@@ -50,7 +51,7 @@ function sender(options: LaterOptions = {}): Later {
 it("an answer goes to the url of the peer's statement, with our certificate (TS002-1.0.0 §7.2)", async () => {
   const { peer, got } = await makePeer();
   sender().post(peer, '{"MessageType":"JoinAns"}');
-  await expect.poll(() => fates).toEqual(["taken"]);
+  await poll(() => fates).toEqual(["taken"]);
   expect(got).toMatchObject([
     { method: "POST", path: "/interop?x=1", body: '{"MessageType":"JoinAns"}', peer: "the join server" },
   ]);
@@ -62,14 +63,14 @@ it("it is tried a few times, and then lost: no other peer waits for it", async (
   const later = sender();
   later.post(failing.peer, "{}");
   later.post(late.peer, "{}");
-  await expect.poll(() => [...fates].sort()).toEqual(["lost", "taken"]);
+  await poll(() => [...fates].sort()).toEqual(["lost", "taken"]);
   expect([failing.got.length, late.got.length]).toEqual([3, 3]);
 });
 
 it("whoever listens there without the key of the statement gets nothing", async () => {
   const { peer, got } = await makePeer();
   sender().post({ ...peer, fingerprint: "00".repeat(32) }, '{"secret":1}');
-  await expect.poll(() => fates).toEqual(["lost"]);
+  await poll(() => fates).toEqual(["lost"]);
   expect(got).toEqual([]);
 });
 
@@ -77,7 +78,7 @@ it("what waits for one peer is bounded", async () => {
   const { peer } = await makePeer(() => 500);
   const later = sender({ mostWaiting: 5, delaysMs: [0] });
   for (let i = 0; i < 30; i++) later.post(peer, "{}");
-  await expect.poll(() => fates.length).toBe(30);
+  await poll(() => fates.length).toBe(30);
   expect(fates.filter((fate) => fate === "overflow")).toHaveLength(30 - 8 - 5);
   expect(later.waiting).toBe(0);
 });
