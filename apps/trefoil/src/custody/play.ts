@@ -23,7 +23,7 @@ export type Stage = {
   readonly credential: Credential;
   readonly known: Known;
   readonly watch: Watch;
-  /** Called before the last messages are exchanged: all marks have been looked at. */
+  /** Called before the last join and the last messages: all marks have been looked at. */
   readonly beforeTheLast: () => void;
 };
 
@@ -32,7 +32,7 @@ const payloadOctets = 24;
 const betweenJoinsMs = 700;
 const mostExtraJoins = 20;
 const mostExchanges = 4;
-const mostUnanswered = 3;
+const mostRejoins = 16;
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -54,6 +54,8 @@ export async function play(stage: Stage, whole: () => Promise<void>): Promise<Co
     await exchangeAll(stage, virtual, client, counts);
     await rejoinAll(stage, virtual, counts);
     stage.beforeTheLast();
+    const [first] = devices;
+    if (first) await virtual.ask({ do: "join", devEui: first.devEui });
     for (let i = 0; i < mostExchanges && (i === 0 || !isEnough(stage, counts)); i++)
       await exchangeAll(stage, virtual, client, counts);
     await watch.end();
@@ -90,17 +92,13 @@ async function joinAll({ devices, watch }: Stage, virtual: VirtualDevices, count
 
 export const kindOf = ({ version }: Device): JoinKind => (version === "1.1" ? "1.1 join" : "1.0.x join");
 
-/** Rejoins of all types, until every mark has been looked at; a pause may cost one its answer, but not three in a row. */
+/** Rejoins of all types, and more until every mark has been looked at. */
 async function rejoinAll({ devices, watch }: Stage, virtual: VirtualDevices, counts: Counts): Promise<void> {
   const able = devices.filter(({ version }) => version === "1.1");
-  let unanswered = 0;
-  for (let i = 0; i < able.length || watch.missing("rejoin").length > 0; i++) {
+  for (let i = 0; i < able.length || (i < mostRejoins && watch.missing("rejoin").length > 0); i++) {
     const { devEui } = able[i % able.length] as Device;
     const type = ([1, 0, 2] as const)[i % 3] ?? 0;
-    const { done } = await virtual.ask({ do: "rejoin", devEui, type });
-    if (done) counts.rejoins++;
-    unanswered = done ? 0 : unanswered + 1;
-    if (unanswered > mostUnanswered) return;
+    if ((await virtual.ask({ do: "rejoin", devEui, type })).done) counts.rejoins++;
   }
 }
 
