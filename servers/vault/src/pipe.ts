@@ -13,18 +13,20 @@ const mostWaitingOctets = 32 << 20;
 
 type Waiting = { readonly frame: Buffer; readonly entry: number };
 
+/** Returns what makes it deaf: answers that wait still leave, nothing more is read. */
 export function answerPipe(
   pipe: Duplex,
   all: Operations,
   auditLog: Pick<AuditLog, "last" | "durable" | "watch">,
   log: Pick<Log, "error" | "warn">,
   onFailed: (error: Error) => void,
-): void {
+): () => void {
+  let deaf = false;
   let waiting: Waiting[] = [];
   let octets = 0;
 
   const flow = () => {
-    if (waiting.length > mostWaiting || octets > mostWaitingOctets || pipe.writableNeedDrain) pipe.pause();
+    if (deaf || waiting.length > mostWaiting || octets > mostWaitingOctets || pipe.writableNeedDrain) pipe.pause();
     else if (pipe.isPaused()) pipe.resume();
   };
   const send = (frame: Buffer) => {
@@ -46,6 +48,7 @@ export function answerPipe(
   });
 
   readPipeFrames(pipe, (request) => {
+    if (deaf) return;
     const before = auditLog.last;
     const answered = answer(all, request, (method, error) =>
       log.error({ method, err: describeError(error) }, "a request failed"),
@@ -62,4 +65,8 @@ export function answerPipe(
     }
     flow();
   });
+  return () => {
+    deaf = true;
+    flow();
+  };
 }

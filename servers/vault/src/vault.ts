@@ -30,7 +30,7 @@ export const vault: Definition<"vault"> = {
       log.error({ damaged: status.damaged }, "keys are missing or damaged: what needs them is refused");
 
     const pipe = openVaultPipe();
-    answerPipe(pipe, all, auditLog, log, (cause) =>
+    const stopListening = answerPipe(pipe, all, auditLog, log, (cause) =>
       fail(new Fault("vault/audit-log-failed", "the audit log cannot be written: nothing is answered", { cause })),
     );
     let orphaned: NodeJS.Timeout | undefined;
@@ -44,7 +44,7 @@ export const vault: Definition<"vault"> = {
     onStop(async () => {
       pipe.off("close", onClose);
       clearTimeout(orphaned);
-      pipe.pause();
+      stopListening();
       await auditLog.close(); // answers that waited for it leave
       pipe.destroySoon();
       close();
