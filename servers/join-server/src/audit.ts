@@ -10,6 +10,7 @@ export type AuditKind =
   | "export/refused"
   | "statement/admitted"
   | "store/older-than-vault"
+  | "store/restored"
   | "vault/older-than-store";
 /** What others can cause at will: rows are limited. */
 export type NotedKind =

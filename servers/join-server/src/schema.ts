@@ -76,6 +76,13 @@ CREATE INDEX audit_of_device ON audit (dev_eui);
 CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'the audit trail is kept'); END;
 CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit trail is kept'); END;
 `;
+/** Each restore of a whole machine, and how far JoinNonces have jumped for devices that the backup did not know. */
+const version3 = `
+CREATE TABLE restored (
+  at INTEGER PRIMARY KEY,
+  join_nonce_floor INTEGER NOT NULL
+) STRICT;
+`;
 /** Stores of the first format were never released: they have tables that version 2 would make, and are refused. */
 const version1 = "";
 
@@ -84,7 +91,7 @@ const andDevice = "WHERE dev_eui = ?1 AND join_eui = ?2";
 const risen = "CASE WHEN last_join_nonce < ?3 THEN ?3 END";
 
 export const schema = {
-  migrations: [version1, version2],
+  migrations: [version1, version2, version3],
   statements: {
     // A claim: all of its rows in one unit, which fails as a whole where another claim won. ?1 DevEUI, ?2 JoinEUI.
     claimDevNonce: `INSERT INTO dev_nonce (history, dev_nonce) SELECT history, ?3 ${ofDevice}`,
@@ -96,6 +103,9 @@ export const schema = {
     knowVaultEntry:
       "INSERT INTO vault_entry (instance, entry) VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET entry = max(entry, excluded.entry)",
     correctVaultEntry: "UPDATE vault_entry SET entry = ?2 WHERE instance = ?1",
+
+    jumpJoinNonces: "UPDATE history SET last_join_nonce = min(last_join_nonce + ?1, 0xffffff)",
+    noteRestore: "INSERT INTO restored (at, join_nonce_floor) VALUES (?1, ?2)",
 
     addHistory: `INSERT INTO history (dev_eui, join_eui, last_join_nonce, last_dev_nonce, rj_count0, rj_count1) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
       ON CONFLICT (dev_eui, join_eui) DO UPDATE SET

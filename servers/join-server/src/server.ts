@@ -12,6 +12,7 @@ import { bodyLimit, interop, type OnOutcome } from "./interop/answer.ts";
 import { answersLater } from "./interop/later.ts";
 import { limiter } from "./interop/limits.ts";
 import { outcomes, rowOf } from "./outcomes.ts";
+import { takeInRestore } from "./restored.ts";
 import { type Statement, schema } from "./schema.ts";
 import type { Peer } from "./standing.ts";
 import { addStatementRoutes } from "./statements.ts";
@@ -28,6 +29,9 @@ export const joinServer: Definition<"join-server", Statement> = {
     const audit = new Audit(ctx.store, (fault) =>
       log.error({ err: describeError(fault) }, "an audit row was not written"),
     );
+    const jumped = await takeInRestore(ctx.dataDir, { store: ctx.store, registry, audit });
+    if (jumped !== undefined)
+      ctx.log.warn({ jumpJoinNonce: jumped }, "a backup was put back: every JoinNonce has jumped");
     const turns = new Turns();
     const custody = watchVault(ctx, { store: ctx.store, registry, audit });
     const { pool, standing, known, admitted, serving } = custody;

@@ -46,6 +46,18 @@ export class Registry {
     return row && { history: row.history, ...historyOf(row) };
   }
 
+  /** Below it a device that this store does not know may have seen every JoinNonce: before a backup was put back. */
+  get joinNonceFloor(): number {
+    const row = this.#store
+      .read<{ readonly floor: number | null }>("SELECT max(join_nonce_floor) AS floor FROM restored")
+      .get();
+    return row?.floor ?? 0;
+  }
+
+  isRestoreKnown(at: number): boolean {
+    return this.#store.read("SELECT 1 FROM restored WHERE at = ?").get(at) !== undefined;
+  }
+
   isDevNonceUsed({ history }: Device, devNonce: number): boolean {
     return (
       history !== undefined &&
@@ -111,7 +123,7 @@ export class Registry {
     const lastDevNonce = usedDevNonces.reduce((last, nonce) => Math.max(last, nonce), -1);
     const row: Device = {
       ...{ devEui, joinEui, macVersion, blobs, provenance },
-      ...{ lastJoinNonce, lastDevNonce, rjCount0, rjCount1 },
+      ...{ lastJoinNonce: Math.max(lastJoinNonce, this.joinNonceFloor), lastDevNonce, rjCount0, rjCount1 },
     };
     const used: Op<Statement>[] =
       usedDevNonces.length === 0

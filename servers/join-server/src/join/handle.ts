@@ -65,7 +65,8 @@ export function findDevice(
   if (device !== undefined) return device.joinEui === id.joinEui ? device : undefined;
   const macVersion = standing().derivedVersion(id.joinEui);
   if (macVersion === undefined) return undefined;
-  return { ...id, macVersion, provenance: "derived", unregistered: true, ...noHistory, ...registry.historyOf(id) };
+  const history = registry.historyOf(id) ?? { ...noHistory, lastJoinNonce: registry.joinNonceFloor };
+  return { ...id, macVersion, provenance: "derived", unregistered: true, ...history };
 }
 
 async function activate({ message, peer, nonce }: Asking, device: Device, ports: JoinPorts): Promise<Handled> {
