@@ -110,7 +110,10 @@ const kinds: { readonly [K in StatementKind]: Kind } = {
     needs: { name: isName, publicKey: (value) => parseSigner(value) !== undefined, joinEuis: isRange },
     may: { revoked: isTrue },
   },
-  export: { needs: { devices: isDevices, to: (value) => parseReceiver(value) !== undefined }, may: {} },
+  export: {
+    needs: { devices: isDevices, to: (value) => parseReceiver(value) !== undefined, until: isTime },
+    may: {},
+  },
 };
 const common = { version: (value: unknown) => value === 1, kind: isName, vault: isFingerprint, issuedAt: isTime };
 

@@ -64,7 +64,7 @@ const good = {
   },
   provisioner: { ...common, kind: "provisioner", name: "maker", publicKey: spki("p256"), joinEuis },
   "provisioner with Ed25519": { ...common, kind: "provisioner", name: "maker", publicKey: spki("ed25519"), joinEuis },
-  export: { ...common, kind: "export", devices: [device], to: published.publicKey },
+  export: { ...common, kind: "export", devices: [device], to: published.publicKey, until: 1_800_000_000_000 },
 } as const satisfies { readonly [name: string]: Statement };
 
 it("the owner's private key lies encrypted, and opens with its passphrase alone", () => {

@@ -17,7 +17,7 @@ import type {
   VaultStatus,
 } from "@trefoil/wire";
 
-/** Root keys at rest: base64 of provenance1 ‖ RFC 3394 wrap24, under a key that depends on role, JoinEUI, DevEUI and provenance. */
+/** Root keys at rest: base64 of provenance1 ‖ import8 ‖ RFC 3394 wrap24. Each opens for its role and device alone, beside those that it came with. */
 export type RootKeyBlobs = { readonly AppKey?: string; readonly NwkKey?: string; readonly GenAppKey?: string };
 
 export type ImportRootKeys = DeviceId & {

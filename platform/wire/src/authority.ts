@@ -92,6 +92,8 @@ export type ExportStatement = Common & {
   readonly devices: readonly DeviceId[];
   /** RSA public key of the receiving vault, SubjectPublicKeyInfo in base64. */
   readonly to: string;
+  /** Milliseconds since the Unix epoch: afterwards nothing more goes there. That it was allowed stays in the ledger. */
+  readonly until: number;
 };
 
 export type Statement =

@@ -10,9 +10,10 @@ type Row = DeviceId & { readonly blobs?: RootKeyBlobs };
 export function exportRootKeys<H>(
   keys: Keys<H>,
   { to, device, blobs }: { readonly to: string; readonly device: DeviceId; readonly blobs?: RootKeyBlobs },
+  now: number,
 ): Exported {
   const { token, table } = keys;
-  const receiver = table.exportReceiver(device, to);
+  const receiver = table.exportReceiver(device, to, now);
   if (receiver === undefined) return { result: "refused", code: "export/not-stated" };
   const roles = rolesAtHand(keys, device, blobs);
   if (roles === undefined) return { result: "refused", code: "join/no-root-key" };

@@ -39,7 +39,7 @@ const mostUses = 1_000;
 /** Opens the statements, tests the keys, and answers. Throws a Fault when the vault's files are not its own work. */
 export function operations<H>({ token, dataDir, log, clock = Date.now }: Core<H>): Operations {
   const held = new HeldKeys(token);
-  const statements = openStatements(dataDir, token, held, clock);
+  const statements = openStatements(dataDir, token, held, { clock, isFirst: log.instance === 0 });
   const { table } = statements;
   const keys: Keys<H> = { token, held, table };
   const damaged = selfTest(keys, dataDir);
@@ -112,7 +112,7 @@ export function operations<H>({ token, dataDir, log, clock = Date.now }: Core<H>
     join: on(parseJoin, (body) => joined(join(keys, body, clock()))),
     rejoin: on(parseRejoin, (body) => joined(rejoin(keys, body, clock()))),
     exportRootKeys: on(parseExport, (body) => {
-      const outcome = exportRootKeys(keys, body);
+      const outcome = exportRootKeys(keys, body, clock());
       const result = outcome.result === "exported" ? outcome.result : outcome.code;
       return record({ outcome, event: { event: "export", result, ...body.device, to: body.to } });
     }),

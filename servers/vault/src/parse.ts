@@ -11,6 +11,7 @@ import {
   type VaultRejoin,
 } from "@trefoil/custody";
 import type { DeviceId, MacVersion, Provision, SealedKeys, SignedStatement } from "@trefoil/wire";
+import { blobOctets } from "./blob.ts";
 
 type Record_ = { readonly [name: string]: unknown };
 const isRecord = (value: unknown): value is Record_ =>
@@ -141,7 +142,7 @@ function parseBlobs(value: unknown): RootKeyBlobs | "none" | undefined {
   for (const role of ["AppKey", "NwkKey", "GenAppKey"] as const) {
     const blob = value[role];
     if (blob === undefined) continue;
-    if (parseBase64(blob)?.length !== 25) return undefined;
+    if (parseBase64(blob)?.length !== blobOctets) return undefined;
     blobs[role] = blob as string;
   }
   return Object.keys(blobs).length === 0 ? undefined : blobs;

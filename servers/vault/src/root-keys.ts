@@ -1,26 +1,21 @@
 /**
- * Root keys: in as sealed keys, at rest as blobs that only this vault opens, each for one role, device and provenance; or at rest nowhere,
- * derived from a maker's master key at each use. Who serves the device is not the blob's to say (docs/authority.md).
+ * Root keys: in as sealed keys, at rest as blobs (blob.ts); or at rest nowhere, derived from a maker's master key at each use. Who serves
+ * the device is not the blob's to say (docs/authority.md).
  */
-import { createHash } from "node:crypto";
 import {
   type Imported,
   type ImportRootKeys,
   isProvisionOf,
-  parseBase64,
-  parseHex,
   parseSealedKeys,
   type RootKeyBlobs,
-  toBase64,
 } from "@trefoil/custody";
-import { type DeviceId, type MacVersion, type Provenance, provenances } from "@trefoil/wire";
-import { concat } from "./blocks.ts";
+import type { DeviceId, MacVersion, Provenance } from "@trefoil/wire";
+import { makeBlobs, type OpenedRoot, openBlob, type RootRole } from "./blob.ts";
 import { type HeldKeys, isRefusal, type RootPurpose } from "./held-keys.ts";
 import { deviceBlock } from "./kdf.ts";
 import type { StatementTable } from "./statements/table.ts";
 import { type Token, type UnwrapUse, withHandles } from "./token.ts";
 
-export type RootRole = keyof RootKeyBlobs;
 /** Which root keys a device of each scheme has: TS001 §6.1. GenAppKey (TS005) is for multicast of 1.0.x devices. */
 const rootRoles = {
   "1.0": { needs: ["AppKey"], may: ["GenAppKey"] },
@@ -38,47 +33,6 @@ export type Keys<H> = {
   readonly table: StatementTable;
 };
 
-export type OpenedRoot<H> = { readonly key: H; readonly provenance: Provenance };
-
-/** What a blob is bound to: the two blocks for its wrapping key. */
-const blobContext = (role: RootRole, { joinEui, devEui }: DeviceId, provenance: number): Uint8Array =>
-  createHash("sha256")
-    .update(`TREFOIL-BLOB-2\0${role}\0`, "ascii")
-    .update(parseHex(joinEui) ?? new Uint8Array(0))
-    .update(parseHex(devEui) ?? new Uint8Array(0))
-    .update(Uint8Array.of(provenance))
-    .digest();
-
-/** The root key in a blob, or `undefined` when the blob was not made for exactly this. The caller destroys it. */
-export function openBlob<H>(
-  token: Token<H>,
-  role: RootRole,
-  device: DeviceId,
-  blob: string | undefined,
-  use: Extract<UnwrapUse, "root" | "transit">,
-): OpenedRoot<H> | undefined {
-  const octets = parseBase64(blob);
-  const [octet] = octets ?? [];
-  const provenance = octet === undefined ? undefined : provenances[octet];
-  if (octets?.length !== 25 || octet === undefined || provenance === undefined) return undefined;
-  const key = withHandles(token, (own) =>
-    token.unwrap(
-      own(token.derive256(token.storageKey, blobContext(role, device, octet), "wrapping")),
-      octets.subarray(1),
-      use,
-    ),
-  );
-  return key === undefined ? undefined : { key, provenance };
-}
-
-export function makeBlob<H>(token: Token<H>, role: RootRole, device: DeviceId, provenance: Provenance, key: H): string {
-  const octet = provenances.indexOf(provenance);
-  return withHandles(token, (own) => {
-    const wrapping = own(token.derive256(token.storageKey, blobContext(role, device, octet), "wrapping"));
-    return toBase64(concat([octet], token.wrap(wrapping, key)));
-  });
-}
-
 /** A root key of a device: from its blob, or where it has no blobs, derived. The caller destroys it. */
 export function openRoot<H>(
   { token, held, table }: Keys<H>,
@@ -87,7 +41,7 @@ export function openRoot<H>(
   blobs: RootKeyBlobs | undefined,
   use: Extract<UnwrapUse, "root" | "transit">,
 ): OpenedRoot<H> | undefined {
-  if (blobs !== undefined) return openBlob(token, role, device, blobs[role], use);
+  if (blobs !== undefined) return openBlob(token, role, device, blobs, use);
   const statement = table.masterKey(device.joinEui);
   if (statement === undefined || role === "GenAppKey") return undefined;
   const label = held.labelOf(statement, role);
@@ -135,10 +89,7 @@ export function importRootKeys<H>({ token, held, table }: Keys<H>, request: Impo
   if (isRefusal(opened)) return refused(opened.code);
   return withHandles(token, (own) => {
     for (const key of opened) own(key);
-    const blobs = given.map((role, i) => [
-      role,
-      makeBlob(token, role as RootRole, request, provenance, opened[i] as H),
-    ]);
-    return { result: "imported", blobs: Object.fromEntries(blobs) as RootKeyBlobs, provenance };
+    const roots = given.map((role, i) => [role as RootRole, opened[i] as H] as const);
+    return { result: "imported", blobs: makeBlobs(token, request, provenance, new Map(roots)), provenance };
   });
 }

@@ -4,10 +4,11 @@
  */
 import { createPublicKey, verify } from "node:crypto";
 import { join } from "node:path";
-import { noEui, parseBase64, parseReceiver, sealingContext, subjectText } from "@trefoil/custody";
+import { noEui, parseBase64, parseReceiver, type RootKeyBlobs, sealingContext, subjectText } from "@trefoil/custody";
+import { makeBlobs, openBlob } from "./blob.ts";
 import { readJson, writeDurably } from "./files.ts";
 import { isRefusal } from "./held-keys.ts";
-import { type Keys, makeBlob, openBlob } from "./root-keys.ts";
+import type { Keys } from "./root-keys.ts";
 import { type Token, withHandles } from "./token.ts";
 
 const device = { devEui: noEui, joinEui: noEui };
@@ -33,15 +34,15 @@ export function selfTest<H>(keys: Keys<H>, dataDir: string): readonly string[] {
 
 function opensCanary<H>(token: Token<H>, dataDir: string): boolean {
   const path = join(dataDir, "canary.json");
-  const kept = readJson(path) as { readonly blob?: string } | undefined;
+  const kept = readJson(path) as RootKeyBlobs | undefined;
   return withHandles(token, (own) => {
     if (kept === undefined) {
       const label = own(token.derive256(token.storageKey, twoBlocks, "label"));
-      const blob = makeBlob(token, "AppKey", device, "unknown", own(token.derive128(label, block, "transit")));
-      writeDurably(path, `${JSON.stringify({ blob })}\n`);
+      const key = own(token.derive128(label, block, "transit"));
+      writeDurably(path, `${JSON.stringify(makeBlobs(token, device, "unknown", new Map([["AppKey", key]])))}\n`);
       return true;
     }
-    const opened = openBlob(token, "AppKey", device, kept.blob, "root");
+    const opened = openBlob(token, "AppKey", device, kept, "root");
     own(opened?.key);
     return opened !== undefined;
   });

@@ -122,6 +122,28 @@ it("while too many answers wait, no more requests are read: what is asked beyond
   expect([computed, answers.at(-1)?.id]).toEqual([20_000, 20_000]);
 });
 
+it("a vault that stops answers what it has computed, and reads no more", async () => {
+  const { log, append, reach } = slowLog();
+  let computed = 0;
+  const join = () => {
+    append();
+    computed += 1;
+    return "joined" as never;
+  };
+  const [ours, theirs] = duplexPair() as [Duplex, Duplex];
+  const answers: unknown[] = [];
+  readPipeFrames(theirs, (value) => void answers.push(value));
+  const stop = answerPipe(ours, { join } as Partial<Operations> as Operations, log, {} as never, () => {});
+  const ask = (id: number) => theirs.write(encodePipeFrame({ id, method: "join", body: {} }));
+  ask(1);
+  await turns();
+  stop();
+  ask(2);
+  reach(1);
+  await turns();
+  expect([answers, computed]).toEqual([[{ id: 1, answer: "joined" }], 1]);
+});
+
 it("a join server that does not read its answers is not read either", async () => {
   const { log } = slowLog();
   let computed = 0;
@@ -165,7 +187,7 @@ const statements = (
     { ...common, kind: "kek", label: "ns", network, kek: makeKekSealedTo(receiver, "ns").sealed },
     { ...common, kind: "kek", label: "as", asId: "as", kek: makeKekSealedTo(receiver, "as").sealed },
     { ...common, kind: "assignment", devices: [device], network, asId: "as" },
-    { ...common, kind: "export", devices: [device], to: info.publicKey },
+    { ...common, kind: "export", devices: [device], to: info.publicKey, until: 8e15 },
   ] satisfies Statement[]
 ).map((statement) => signStatement(ownerKey, statement));
 for (const signed of statements) expect(real.admit(signed)).toEqual({ result: "admitted" });

@@ -28,6 +28,8 @@ type Exported = DeviceId & { readonly sealed: SealedKeys };
 type History = Pick<JoinDevice, "usedDevNonces" | "lastJoinNonce" | "rjCount0" | "rjCount1">;
 /** In one statement and one call; the vault takes 500. */
 const devicesAtOnce = 200;
+/** How long the vault may seal them to that receiver: the export follows at once. */
+const allowedForMs = 3_600_000;
 
 export function addExportCommand(device: Command): void {
   device
@@ -55,7 +57,9 @@ async function exportDevices(out: Output, command: Command, texts: readonly stri
   const groups = groupsOf(devices, devicesAtOnce);
   const said = await ownerSays(
     dataDir,
-    groups.map((group): Saying => ({ kind: "export", devices: group, to: publicKey })),
+    groups.map(
+      (group): Saying => ({ kind: "export", devices: group, to: publicKey, until: Date.now() + allowedForMs }),
+    ),
   );
   if (said === "waiting")
     throw new UserError(

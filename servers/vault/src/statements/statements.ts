@@ -16,6 +16,10 @@ import { type HeldKeys, isRefusal } from "../held-keys.ts";
 import type { Token } from "../token.ts";
 import { type StatementFile, statementFile } from "./file.ts";
 import { type StatementTable, statementTable } from "./table.ts";
+import { statementTally } from "./tally.ts";
+
+/** How far an owner's clock may be ahead: a statement from far in the future would lock its subject until then. */
+const aheadMs = 24 * 3_600_000;
 
 export type Statements = {
   readonly table: StatementTable;
@@ -31,25 +35,26 @@ export function openStatements<H>(
   dataDir: string,
   token: Token<H>,
   held: HeldKeys<H>,
-  clock: () => number,
+  { clock, isFirst }: { readonly clock: () => number; readonly isFirst: boolean },
 ): Statements {
   const owner = parseOwnerPublicKey(token.ownerPublicKey);
   if (owner === undefined) throw new TypeError("the pinned owner's key is none");
   const { fingerprint } = token.published;
   const file: StatementFile = statementFile(dataDir);
   const table = statementTable();
+  const tally = statementTally(dataDir, token);
 
   function refresh(): void {
     file.read((signed) => {
       const verified = verifyStatement(owner as NonNullable<typeof owner>, fingerprint, signed);
-      // Labels were judged when it was admitted, at another time: here all of them are in use that ever will be.
-      const verdict =
-        verified.result === "valid" ? table.judge(verified.statement, Number.POSITIVE_INFINITY) : verified.code;
-      if (verified.result === "refused" || verdict !== "new")
+      const verdict = verified.result === "valid" ? table.judge(verified.statement) : verified.code;
+      // Twice the same is what a disk leaves that failed between two files.
+      if (verified.result === "refused" || (verdict !== "new" && verdict !== "same"))
         throw new Fault("vault/statements-damaged", `statements.jsonl has a line that does not stand (${verdict})`, {
           retry: "never",
         });
-      held.drop(table.take(verified.statement, clock()));
+      tally.add(signed);
+      if (verdict === "new") held.drop(table.take(verified.statement));
     });
   }
 
@@ -57,24 +62,28 @@ export function openStatements<H>(
     const verified = verifyStatement(owner as NonNullable<typeof owner>, fingerprint, signed);
     if (verified.result === "refused") return { outcome: verified };
     const { statement } = verified;
-    const now = clock();
-    const verdict = table.judge(statement, now);
+    if (statement.issuedAt > clock() + aheadMs)
+      return { outcome: { result: "refused", code: "statement/from-the-future" }, statement };
+    const verdict = table.judge(statement);
     if (verdict === "same") return { outcome: { result: "admitted" }, statement };
     if (verdict !== "new") return { outcome: { result: "refused", code: verdict }, statement };
     const isKeyed = statement.kind === "kek" || statement.kind === "master-key";
     const opened = isKeyed ? held.of(statement) : undefined;
     if (isRefusal(opened)) return { outcome: { result: "refused", code: opened.code }, statement };
     try {
+      const count = tally.next(signed);
       file.append(signed);
+      count();
     } catch (error) {
       if (isKeyed) held.drop([statement]);
       throw error;
     }
-    held.drop(table.take(statement, now));
+    held.drop(table.take(statement));
     return { outcome: { result: "admitted" }, statement };
   }
 
   refresh();
+  if (isFirst) tally.check();
   return {
     table,
     refresh,

@@ -22,10 +22,13 @@ import type {
 export type Verdict = "new" | "same" | "statement/older" | "statement/label-taken";
 
 export type StatementTable = {
-  /** What `take` would do with it at this time. */
-  readonly judge: (statement: Statement, now: number) => Verdict;
+  /**
+   * What `take` would do with it. Judged by the statements' own times, never by the clock: so every process, and the same one after a restart,
+   * comes to the same end.
+   */
+  readonly judge: (statement: Statement) => Verdict;
   /** Of a statement that was judged new. Returns those with keys that no longer stand. */
-  readonly take: (statement: Statement, now: number) => readonly KeyStatement[];
+  readonly take: (statement: Statement) => readonly KeyStatement[];
   readonly stands: (statement: Statement) => boolean;
   readonly assigned: (device: DeviceId) => Assigned | undefined;
   readonly kekOfNetwork: (network: NetworkId, now: number) => KekStatement | undefined;
@@ -33,7 +36,7 @@ export type StatementTable = {
   readonly masterKey: (joinEui: string) => MasterKeyStatement | undefined;
   /** Whether this key's signature counts for devices of this JoinEUI. */
   readonly isProvisioner: (publicKey: string, joinEui: string) => boolean;
-  readonly exportReceiver: (device: DeviceId, fingerprint: string) => Receiver | undefined;
+  readonly exportReceiver: (device: DeviceId, fingerprint: string, now: number) => Receiver | undefined;
   /** Fingerprints. From when the owner allowed it: nothing takes it back. */
   readonly exportedTo: (device: DeviceId) => readonly string[];
   /** All that stand with keys: KEKs (also the former, while it is in use) and master keys. */
@@ -63,20 +66,20 @@ export function statementTable(): StatementTable {
   };
 
   /** TS002: labels name KEKs. So a label is one subject's alone, and there one KEK's. */
-  function isLabelTaken(statement: KekStatement, now: number): boolean {
+  function isLabelTaken(statement: KekStatement): boolean {
     for (const [subject, all] of keks)
-      for (const other of inUseAndAfter(all, now))
+      for (const other of inUseAndAfter(all, statement.issuedAt))
         if (other.label === statement.label)
           if (subject !== kekSubject(statement) || JSON.stringify(other.kek) !== JSON.stringify(statement.kek))
             return true;
     return false;
   }
 
-  function judge(statement: Statement, now: number): Verdict {
+  function judge(statement: Statement): Verdict {
     switch (statement.kind) {
       case "kek": {
         const verdict = against(keks.get(kekSubject(statement))?.at(-1), statement);
-        return verdict === "new" && isLabelTaken(statement, now) ? "statement/label-taken" : verdict;
+        return verdict === "new" && isLabelTaken(statement) ? "statement/label-taken" : verdict;
       }
       case "peer":
         return against(peers.get(statement.certificate), statement);
@@ -89,17 +92,17 @@ export function statementTable(): StatementTable {
       case "provisioner":
         return against(provisioners.get(statement.publicKey), statement);
       case "export":
-        return exports.has(statement) ? "same" : "new";
+        return exports.judge(statement);
     }
   }
 
-  function take(statement: Statement, now: number): readonly KeyStatement[] {
+  function take(statement: Statement): readonly KeyStatement[] {
     switch (statement.kind) {
       case "kek": {
         const before = keks.get(kekSubject(statement)) ?? [];
         // A later one replaces one that is not in use yet.
-        const inUse = inUseAndAfter(before, now).slice(0, 1);
-        const after = inUseAndAfter([...inUse, statement], now);
+        const inUse = inUseAndAfter(before, statement.issuedAt).slice(0, 1);
+        const after = inUseAndAfter([...inUse, statement], statement.issuedAt);
         keks.set(kekSubject(statement), after);
         return before.filter((one) => !after.includes(one));
       }
@@ -169,13 +172,16 @@ const sizeOf = ({ joinEuis: { first, last } }: MasterKeyStatement) => BigInt(`0x
 const smallest = (all: readonly MasterKeyStatement[]): MasterKeyStatement | undefined =>
   all.toSorted((a, b) => Number(sizeOf(a) > sizeOf(b)) - Number(sizeOf(a) < sizeOf(b)) || b.issuedAt - a.issuedAt)[0];
 
-/** A list of receivers for each device; devices with the same receivers share one. */
+/** A list of receivers for each device, from when the owner allowed it on; devices with the same receivers share one. */
 function exportTable() {
   const receivers = new Map<string, Receiver>();
   const lists = new Map<string, readonly string[]>();
   const byDevice = new Map<string, readonly string[]>();
+  /** The latest word about a device and receiver. */
+  const latest = new Map<string, Pick<ExportStatement, "issuedAt" | "until">>();
   const none: readonly string[] = [];
   const of = (device: DeviceId) => byDevice.get(deviceKey(device)) ?? none;
+  const about = (device: DeviceId, fingerprint: string) => `${deviceKey(device)} ${fingerprint}`;
   const receiverOf = ({ to }: ExportStatement): Receiver => {
     const receiver = parseReceiver(to);
     if (receiver === undefined) throw new TypeError("an export statement was taken unparsed");
@@ -183,14 +189,19 @@ function exportTable() {
   };
   return {
     of,
-    has(statement: ExportStatement): boolean {
+    judge(statement: ExportStatement): Verdict {
       const { fingerprint } = receiverOf(statement);
-      return statement.devices.every((device) => of(device).includes(fingerprint));
+      const { issuedAt, until } = statement;
+      const standing = statement.devices.map((device) => latest.get(about(device, fingerprint)));
+      if (standing.every((one) => one?.issuedAt === issuedAt && one.until === until)) return "same";
+      return standing.every((one) => one === undefined || one.issuedAt < issuedAt) ? "new" : "statement/older";
     },
     take(statement: ExportStatement): void {
       const receiver = receiverOf(statement);
+      const { issuedAt, until } = statement;
       receivers.set(receiver.fingerprint, receiver);
       for (const device of statement.devices) {
+        latest.set(about(device, receiver.fingerprint), { issuedAt, until });
         if (of(device).includes(receiver.fingerprint)) continue;
         const all = [...of(device), receiver.fingerprint];
         const list = lists.get(all.join()) ?? all;
@@ -198,7 +209,9 @@ function exportTable() {
         byDevice.set(deviceKey(device), list);
       }
     },
-    receiver: (device: DeviceId, fingerprint: string) =>
-      of(device).includes(fingerprint) ? receivers.get(fingerprint) : undefined,
+    receiver(device: DeviceId, fingerprint: string, now: number): Receiver | undefined {
+      const { until = 0 } = latest.get(about(device, fingerprint)) ?? {};
+      return now <= until ? receivers.get(fingerprint) : undefined;
+    },
   };
 }

@@ -101,7 +101,7 @@ export function authorityRules(engine: Engine): void {
           },
         ],
         ["a provisioner", { kind: "provisioner", name: "me", publicKey: spki, joinEuis: everything }],
-        ["an export", { kind: "export", devices: [device], to: makeSealingKeyPair().published.publicKey }],
+        ["an export", { kind: "export", devices: [device], to: makeSealingKeyPair().published.publicKey, until: 8e15 }],
       ];
     };
 
@@ -281,13 +281,13 @@ export function authorityRules(engine: Engine): void {
       ],
       [
         "of octets of its own",
-        () => one10({ blobs: { AppKey: Buffer.alloc(25, 5).toString("base64") } }),
+        () => one10({ blobs: { AppKey: Buffer.alloc(33, 5).toString("base64") } }),
         "join/blob-refused",
       ],
       [
         "without the NwkKey's, to have 1.0.x keys of a 1.1 device",
         () => one11({ macVersion: "1.0.4", dlSettings: 0x03, blobs: { AppKey: blobs11.AppKey ?? "" } }),
-        "join/mic-failed",
+        "join/blob-refused",
       ],
       [
         "left out, where no master key stands",
@@ -309,6 +309,14 @@ export function authorityRules(engine: Engine): void {
         expect([octet, refusedJoin(one10({ blobs }))]).toEqual([octet, "join/blob-refused"]);
         expect(realm.ask.exposure([{ ...device, blobs }])).toEqual([]);
       }
+    });
+
+    it("of a key of its own beside the device's: it would make the device's join-requests itself", () => {
+      const own = "ffffffffffffffffffffffffffffffff";
+      const planted = realm.imported("1.1", { AppKey: own, NwkKey: own });
+      const forged = joinRequest(own, device.joinEui, device.devEui, 9);
+      const blobs = { AppKey: blobs11.AppKey ?? "", NwkKey: planted.NwkKey ?? "" };
+      expect(refusedJoin(one11({ blobs, joinRequest: forged }))).toBe("join/blob-refused");
     });
 
     it("of another vault of the same owner: refused (disk thief, too)", () => {
@@ -334,6 +342,16 @@ export function authorityRules(engine: Engine): void {
         expect(refusedJoin(one11({ joinRequest: joinRequest(key, device.joinEui, device.devEui, 9) }))).toBe(
           "join/mic-failed",
         );
+    });
+
+    it("a key of its own beside a device's other key, to make the device's join-request with, opens nothing", () => {
+      const mine = "5a".repeat(16);
+      const own = realm.imported("1.1", { AppKey: mine, NwkKey: mine });
+      const mixed = { AppKey: blobs11.AppKey as string, NwkKey: own.NwkKey as string };
+      const joinRequestOfMine = joinRequest(mine, device.joinEui, device.devEui, 9);
+      expect(refusedJoin(one11({ joinRequest: joinRequestOfMine, blobs: mixed }))).toBe("join/blob-refused");
+      const half = { AppKey: blobs11.AppKey as string };
+      expect(refusedJoin(join10({ blobs: half }))).toBe("join/blob-refused");
     });
 
     it("an invented rejoin-request of type 1 gets nothing", () => {
@@ -366,7 +384,7 @@ export function authorityRules(engine: Engine): void {
 
     it("none leaves without the owner's statement, for that device and that receiver", () => {
       expect(exportTo(fingerprint)).toBe("export/not-stated");
-      expect(realm.say({ kind: "export", devices: [device], to: publicKey })).toBe("admitted");
+      expect(realm.say({ kind: "export", devices: [device], to: publicKey, until: 8e15 })).toBe("admitted");
       expect(exportTo(second.info.fingerprint)).toBe("export/not-stated");
       expect(exportTo(fingerprint, { device: other, blobs: blobs10 })).toBe("export/not-stated");
       expect(exportTo(fingerprint, { device, blobs: theirBlobs })).toBe("join/blob-refused");
@@ -398,8 +416,33 @@ export function authorityRules(engine: Engine): void {
       expect(realm.ask.status({})?.handles).toBe(0);
     });
 
+    it("after its time the statement lets nothing leave any more; the ledger keeps it", () => {
+      const { published } = makeSealingKeyPair();
+      const until = realm.now + 1_000;
+      expect(realm.say({ kind: "export", devices: [device], to: published.publicKey, until })).toBe("admitted");
+      realm.now = until + 1;
+      expect(exportTo(published.fingerprint)).toBe("export/not-stated");
+      expect(realm.ask.exposure([{ ...device, blobs: blobs10 }])?.[0]?.exportedTo).toContain(published.fingerprint);
+    });
+
+    it("what was allowed for a time is over after it, or by a later statement; the ledger keeps it", () => {
+      const { publicKey: to, fingerprint: name } = makeSealingKeyPair().published;
+      const until = realm.now + 60_000;
+      const old = realm.sign({ kind: "export", devices: [device], to, until });
+      expect(realm.admit(old)).toBe("admitted");
+      expect(exportTo(name)).toBe("exported");
+      realm.now = until + 1;
+      expect(exportTo(name)).toBe("export/not-stated");
+      realm.now = until - 1;
+      expect(exportTo(name)).toBe("exported");
+      expect(realm.say({ kind: "export", devices: [device], to, until: 0 })).toBe("admitted");
+      expect(exportTo(name)).toBe("export/not-stated");
+      expect(realm.admit(old)).toBe("statement/older");
+      expect(realm.ask.exposure([{ ...device, blobs: blobs10 }])?.[0]?.exportedTo).toContain(name);
+    });
+
     it("between two vaults: exported, imported, and the device joins there", () => {
-      expect(realm.say({ kind: "export", devices: [device], to: second.info.publicKey })).toBe("admitted");
+      expect(realm.say({ kind: "export", devices: [device], to: second.info.publicKey, until: 8e15 })).toBe("admitted");
       const answer = realm.ask.exportRootKeys({ to: second.info.fingerprint, device, blobs: blobs10 });
       const sealed = answer?.result === "exported" ? answer.sealed : expect.unreachable();
       const there = second.import({ ...device, macVersion: "1.0.4", sealed });

@@ -1,6 +1,6 @@
 /** Root keys in: from sealed to blobs, and the exposure ledger. docs/sealed-key.md, docs/authority.md. */
 import { generateKeyPairSync, sign } from "node:crypto";
-import { provisionText, type RootKeyBlobs, signProvision, toBase64 } from "@trefoil/custody";
+import { provisionText, signProvision, toBase64 } from "@trefoil/custody";
 import type { SealedKeys } from "@trefoil/wire";
 import { beforeAll, expect, it } from "vitest";
 import { appKey, device, type Engine, join10, join11, nwkKey, other, outcome, Realm } from "./kit.ts";
@@ -120,13 +120,13 @@ export function importRules(engine: Engine): void {
     expect(realm.import(row(sealed10()))).toEqual({ result: "refused", code: "import/provision" });
   });
 
-  it("a device is as exposed as its most exposed key, whichever blobs are put together", () => {
+  it("blobs of two imports never serve together: each is bound to what it came with", () => {
     const keys = { AppKey: appKey, NwkKey: nwkKey };
-    const [generated, file] = ["generated", "file"].map((origin) => realm.imported("1.1", keys, { origin })) as [
-      RootKeyBlobs,
-      RootKeyBlobs,
-    ];
-    const blobs = { AppKey: generated.AppKey ?? "", NwkKey: file.NwkKey ?? "" };
-    expect(realm.ask.join(join11({ blobs }))).toMatchObject({ result: "joined", provenance: "file" });
+    const [first, second] = [realm.imported("1.1", keys), realm.imported("1.1", keys)];
+    for (const blobs of [first, second]) expect(realm.ask.join(join11({ blobs }))?.result).toBe("joined");
+    const mixed = { AppKey: first.AppKey ?? "", NwkKey: second.NwkKey ?? "" };
+    for (const blobs of [mixed, { AppKey: first.AppKey ?? "" }, { ...first, GenAppKey: first.AppKey ?? "" }])
+      expect(realm.ask.exposure([{ ...device, blobs }])).toEqual([]);
+    expect(realm.ask.join(join11({ blobs: mixed }))).toEqual({ result: "refused", code: "join/blob-refused" });
   });
 }

@@ -23,7 +23,8 @@ export function statementRules(engine: Engine): void {
   const standing = () => (realm.ask.statements({}) ?? []).map(({ payload }) => JSON.parse(payload) as Statement);
   const file = () => join(realm.made.dataDir, "statements.jsonl");
   /** Why the vault does not open. */
-  const refusal = async () => {
+  const refusal = () => refusalWith(() => {});
+  const refusalWith = async (mend: () => void) => {
     await realm.process.stop();
     try {
       realm.start(0);
@@ -31,6 +32,7 @@ export function statementRules(engine: Engine): void {
       return (error as { code?: string }).code;
     } finally {
       writeFileSync(file(), kept);
+      mend();
       realm.process = realm.start(0);
     }
     return "it opens";
@@ -58,6 +60,15 @@ export function statementRules(engine: Engine): void {
     expect(wrappedUnder()).toBe("ns/000013/2");
   });
 
+  it("a KEK that was replaced before its time never comes into use, also not by a restart", async () => {
+    const usedFrom = realm.now + 60_000;
+    expect(realm.say(realm.kek("ns/lost", { network: ours }, { usedFrom }))).toBe("admitted");
+    expect(realm.say(realm.kek("ns/000013/3", { network: ours }, { usedFrom: usedFrom + 60_000 }))).toBe("admitted");
+    realm.now = usedFrom + 1;
+    await realm.restart();
+    expect(wrappedUnder()).toBe("ns/000013");
+  });
+
   it("a later KEK replaces one that is not in use yet", () => {
     const usedFrom = realm.now + 60_000;
     expect(realm.say(realm.kek("ns/lost", { network: ours }, { usedFrom }))).toBe("admitted");
@@ -66,6 +77,13 @@ export function statementRules(engine: Engine): void {
     realm.now = usedFrom + 1;
     expect(wrappedUnder()).toBe("ns/000013/3");
     expect(standing().flatMap((one) => (one.kind === "kek" ? one.label : []))).not.toContain("ns/lost");
+  });
+
+  it("a statement from the far future is refused: it would lock its subject until then", () => {
+    const issuedAt = realm.now + 2 * 24 * 3_600_000;
+    expect(realm.admit(realm.sign(realm.kek("ns/later", { network: ours }), { issuedAt }))).toBe(
+      "statement/from-the-future",
+    );
   });
 
   it("two networks of one NetID are two: each NSID has its own KEK and devices", () => {
@@ -142,6 +160,33 @@ export function statementRules(engine: Engine): void {
     expect(readFileSync(file(), "utf8").split("\n")).toHaveLength(7);
   });
 
+  it("whoever writes the folder takes nothing back: without its last line, or any other, the vault does not open", async () => {
+    expect(realm.say({ kind: "assignment", devices: [device], network: theirs, asId: "theirs-as" })).toBe("admitted");
+    expect(realm.say({ kind: "assignment", devices: [device] })).toBe("admitted");
+    kept = readFileSync(file(), "utf8");
+    const lines = kept.split("\n").slice(0, -1);
+    const without = (at: number) => `${lines.toSpliced(at, 1).join("\n")}\n`;
+    for (const text of ["", without(lines.length - 1), without(0), without(3)]) {
+      writeFileSync(file(), text);
+      expect(await refusal()).toBe("vault/statements-damaged");
+    }
+    const tally = join(realm.made.dataDir, "statements.tally.json");
+    const counted = readFileSync(tally, "utf8");
+    for (const count of [lines.length - 1, lines.length]) {
+      writeFileSync(file(), without(lines.length - 1));
+      writeFileSync(tally, JSON.stringify({ ...JSON.parse(counted), count }));
+      const why = await refusalWith(() => writeFileSync(tally, counted));
+      expect(why).toBe("vault/statements-damaged");
+    }
+  });
+
+  it("a statement from far in the future would lock its subject: it is refused; a clock that is a little ahead is not", () => {
+    const peer = { kind: "peer", name: "p", certificate: "22".repeat(32), network: theirs } as const;
+    const day = 24 * 3_600_000;
+    expect(realm.say(peer, { issuedAt: realm.now + 2 * day })).toBe("statement/from-the-future");
+    expect(realm.say(peer, { issuedAt: realm.now + 3_600_000 })).toBe("admitted");
+  });
+
   it("whoever writes the file says nothing: a damaged, foreign or older line, and the vault does not open", async () => {
     const signed = realm.sign(realm.kek("ns/old", { network: ours }));
     expect(realm.say(realm.kek("ns/new", { network: ours }))).toBe("admitted");
@@ -158,6 +203,23 @@ export function statementRules(engine: Engine): void {
     ]) {
       writeFileSync(file(), `${kept}${line}\n`);
       expect([line?.slice(0, 40), await refusal()]).toEqual([line?.slice(0, 40), "vault/statements-damaged"]);
+    }
+  });
+
+  it("who takes a line out of the file (a move, a revocation) is found out: the vault does not open", async () => {
+    expect(realm.say({ kind: "assignment", devices: [device], network: theirs, asId: "theirs-as" })).toBe("admitted");
+    expect(realm.say(realm.kek("ns/000013/3", { network: ours }))).toBe("admitted");
+    kept = readFileSync(file(), "utf8");
+    const lines = kept.trimEnd().split("\n");
+    for (const taken of [lines.length - 2, lines.length - 1]) {
+      writeFileSync(
+        file(),
+        lines
+          .filter((_, i) => i !== taken)
+          .map((line) => `${line}\n`)
+          .join(""),
+      );
+      expect([taken, await refusal()]).toEqual([taken, "vault/statements-damaged"]);
     }
   });
 }
