@@ -41,10 +41,13 @@ describe.skipIf(missingSoftHsm() !== undefined)("on SoftHSM", { timeout: 120_000
     });
     afterAll(() => realm.process.stop());
 
-    const objects = () => {
-      const desk = openDesk(loadModule(pkcs11.module, pkcs11.environment), pkcs11);
+    /** How many objects the token and all sessions of this process have, past the vault. */
+    const objects = (which = template({})) => {
+      const module = loadModule(pkcs11.module, pkcs11.environment);
+      module.ensureInitialised();
+      const desk = openDesk(module, pkcs11);
       try {
-        return desk.find(template({})).length;
+        return desk.find(which).length;
       } finally {
         desk.close();
       }
@@ -81,10 +84,31 @@ describe.skipIf(missingSoftHsm() !== undefined)("on SoftHSM", { timeout: 120_000
       expect(status().fault).toBeUndefined();
     });
 
+    it("the module begins anew between two joins: none is lost, and KEKs and blobs go on", async () => {
+      const often = new Realm({
+        name: "pkcs11",
+        make(ownerPublicKey) {
+          const { info, dataDir, pkcs11 } = makeVault(hsm ?? expect.unreachable(), ownerPublicKey);
+          return { dataDir, info, open: () => openPkcs11({ dataDir, pkcs11, recycleAfterObjects: 100 }) };
+        },
+      });
+      often.makeRealm();
+      const blobs = often.imported("1.1", { AppKey: appKey, NwkKey: nwkKey });
+      const module = loadModule(pkcs11.module);
+      const first = often.ask.join(join11({ blobs }));
+      const generation = module.generation;
+      for (let i = 0; i < 100; i += 1) {
+        const again = often.ask.join(join11({ blobs }));
+        if (first?.result !== "joined" || again?.result !== "joined") return expect.unreachable(outcome(again));
+        expect({ ...again, use: 0 }).toEqual({ ...first, use: 0 });
+      }
+      expect(module.generation - generation).toBeGreaterThan(5);
+      expect(often.ask.status({})).toMatchObject({ handles: 0, joins: 101 });
+      await often.process.stop();
+    });
+
     it("the token holds three keys and no more, whatever was imported, stated and joined", () => {
-      const desk = openDesk(loadModule(pkcs11.module, pkcs11.environment), pkcs11);
-      expect(desk.find(template({ TOKEN: true }))).toHaveLength(3);
-      desk.close();
+      expect(objects(template({ TOKEN: true }))).toBe(3);
     });
 
     it("several processes work on one token at the same time", async () => {
