@@ -130,7 +130,9 @@ test("a port in use is one clear sentence, and nothing is left running", async (
 test("a data folder of another version, or of somebody else, is refused and left as it was", async () => {
   for (const [file, contents, code] of [
     ["VERSION", '{"format":99}', "data/other-version"],
+    ["VERSION", '{"format":1}', "data/other-version"],
     ["VERSION", "garbage", "data/other-version"],
+    ["VERSION", '{"format":2,"deployment":"join-server"}', "data/other-deployment"],
     ["holiday.jpg", "x", "data/foreign"],
   ] as const) {
     const { dataDir, remove } = throwAwayFolder();

@@ -6,7 +6,7 @@ import colors from "picocolors";
 import { askChild } from "../init/ask-child.ts";
 import { folderOf } from "../supervisor/data-folder.ts";
 import { checkProgram } from "../supervisor/node-flags.ts";
-import { decideUsers } from "../supervisor/users.ts";
+import { decideUsers, type Users } from "../supervisor/users.ts";
 import { vaultFlags, vaultSettings } from "../supervisor/vault-flags.ts";
 import { type Output, UserError } from "./output.ts";
 import { loadSettings } from "./realm.ts";
@@ -16,8 +16,8 @@ type CheckOptions = { readonly module?: string; readonly tokenLabel?: string; re
 
 export async function checkModule(out: Output, command: Command): Promise<void> {
   const { config, dataDir } = loadSettings(optionsOf(command));
-  const { pkcs11, vault } = settingsOf(config, command.opts<CheckOptions>());
   const users = decideUsers(dataDir, config.users);
+  const { pkcs11, vault } = settingsOf(config, command.opts<CheckOptions>(), users);
   const order = { pkcs11, ...(users.are === "separate" ? { identity: users.of.vault } : {}) };
   const { usable, rows } = await askChild<CheckReport>({
     program: checkProgram,
@@ -37,13 +37,16 @@ type CheckReport = { readonly usable: boolean; readonly rows: readonly CheckRow[
 type CheckRow = { readonly name: string; readonly needed: boolean; readonly works: boolean; readonly remark?: string };
 
 /** The configuration's token, with what the options replace. */
-function settingsOf(config: Config, options: CheckOptions) {
+function settingsOf(config: Config, options: CheckOptions, users: Users) {
   const given = Object.fromEntries(
     Object.entries({ module: options.module, tokenLabel: options.tokenLabel, pinFile: options.pinFile })
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => [name, name === "tokenLabel" ? value : resolve(value as string)]),
   );
-  const vault = vaultSettings({ ...config.vault, engine: "pkcs11", pkcs11: { ...config.vault.pkcs11, ...given } });
+  const vault = vaultSettings(
+    { ...config.vault, engine: "pkcs11", pkcs11: { ...config.vault.pkcs11, ...given } },
+    users,
+  );
   const { module, tokenLabel, pinFile } = vault.pkcs11;
   if (module === undefined || tokenLabel === undefined || pinFile === undefined)
     throw new UserError(

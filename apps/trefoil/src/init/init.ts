@@ -103,7 +103,8 @@ export const hostNamesOf = (role: Role, { joinServer }: Config): readonly string
 const identityOf = (role: Role, users: Users) => (users.are === "separate" ? { identity: users.of[role] } : {});
 
 const makeVault = (config: Config, dataDir: string, users: Users, owner: Owner): Promise<VaultInfo> => {
-  const { processes: _, ...settings } = vaultSettings(config.vault);
+  const vault = vaultSettings(config.vault, users);
+  const { processes: _, ...settings } = vault;
   const order = {
     ...settings,
     dataDir: folderOf(dataDir, "vault"),
@@ -114,7 +115,7 @@ const makeVault = (config: Config, dataDir: string, users: Users, owner: Owner):
     program: initOf("vault"),
     dataDir: order.dataDir,
     order,
-    moreFlags: vaultFlags(config.vault),
+    moreFlags: vaultFlags(vault),
     failure: { code: "init/failed", text: "the vault was not made" },
   });
 };

@@ -28,8 +28,9 @@ const handInAgainMs = 5_000;
 
 /** Starts the network on `dataDir`, initialising it first where that has not been done. */
 export async function startNetwork(options: NetworkOptions): Promise<Network> {
-  const { config, dataDir, log, onHopeless, livedWellMs, nodeFlags, deployment = "network" } = options;
-  const users = decideUsers(dataDir, config.users);
+  const { dataDir, log, onHopeless, livedWellMs, nodeFlags, deployment = "network" } = options;
+  const users = decideUsers(dataDir, options.config.users);
+  const config = { ...options.config, vault: vaultSettings(options.config.vault, users) };
   prepareDataFolder(dataDir, users, deployment);
   const lock = await lockDataFolder(dataDir);
   const say = (level: Level, text: string, fields: object = {}) => {
@@ -90,11 +91,10 @@ async function keepHandingIn(dataDir: string, say: (level: Level, text: string, 
 }
 
 function bootOf(role: Role, config: Config, dataDir: string, users: Users): ReturnType<SupervisorOptions["bootOf"]> {
-  const resolved = role === "vault" ? { ...config, vault: vaultSettings(config.vault) } : config;
   return {
     dataDir: folderOf(dataDir, role),
     ...(users.are === "separate" ? { identity: users.of[role] } : {}),
-    config: configFor(resolved, role),
+    config: configFor(config, role),
     logLevel: config.log.level,
   } satisfies Omit<Boot["boot"], "peers" | "role" | "instance">;
 }
