@@ -16,7 +16,7 @@ import {
   type VaultRejoin,
 } from "@trefoil/custody";
 import { Fault } from "@trefoil/service";
-import { type KekStatement, type KeyEnvelope, type Provenance, provenances } from "@trefoil/wire";
+import type { KekStatement, KeyEnvelope } from "@trefoil/wire";
 import {
   type Asked,
   block10,
@@ -180,14 +180,10 @@ function answer<H>(
           nwkSKey: wrap(network, app.key, block10("NwkSKey", context)),
           appSKey: wrap(application, app.key, block10("AppSKey", context)),
         };
-    const provenance = moreExposed(app.provenance, nwk.provenance);
+    const { provenance } = app; // of both roots: they came together (blob.ts), or are both derived
     return { result: "joined", joinAccept: toHex(joinAccept), keys: sessionKeys, asId, provenance };
   });
 }
-
-/** A device is as exposed as its most exposed key. */
-const moreExposed = (a: Provenance, b: Provenance): Provenance =>
-  provenances.indexOf(a) > provenances.indexOf(b) ? a : b;
 
 function isMic<H>(token: Token<H>, key: H, phyPayload: Uint8Array): boolean {
   const end = phyPayload.length - 4;

@@ -311,14 +311,6 @@ export function authorityRules(engine: Engine): void {
       }
     });
 
-    it("of a key of its own beside the device's: it would make the device's join-requests itself", () => {
-      const own = "ffffffffffffffffffffffffffffffff";
-      const planted = realm.imported("1.1", { AppKey: own, NwkKey: own });
-      const forged = joinRequest(own, device.joinEui, device.devEui, 9);
-      const blobs = { AppKey: blobs11.AppKey ?? "", NwkKey: planted.NwkKey ?? "" };
-      expect(refusedJoin(one11({ blobs, joinRequest: forged }))).toBe("join/blob-refused");
-    });
-
     it("of another vault of the same owner: refused (disk thief, too)", () => {
       second.makeRealm();
       const blobs = second.imported("1.0.4", { AppKey: appKey });
@@ -414,15 +406,6 @@ export function authorityRules(engine: Engine): void {
       await realm.restart();
       expect(realm.ask.exposure([{ ...device, blobs: blobs10 }])).toMatchObject([{ exportedTo: [fingerprint] }]);
       expect(realm.ask.status({})?.handles).toBe(0);
-    });
-
-    it("after its time the statement lets nothing leave any more; the ledger keeps it", () => {
-      const { published } = makeSealingKeyPair();
-      const until = realm.now + 1_000;
-      expect(realm.say({ kind: "export", devices: [device], to: published.publicKey, until })).toBe("admitted");
-      realm.now = until + 1;
-      expect(exportTo(published.fingerprint)).toBe("export/not-stated");
-      expect(realm.ask.exposure([{ ...device, blobs: blobs10 }])?.[0]?.exportedTo).toContain(published.fingerprint);
     });
 
     it("what was allowed for a time is over after it, or by a later statement; the ledger keeps it", () => {
