@@ -16,6 +16,7 @@ const words: { readonly [cell in Cell]: string } = {
 };
 const engines = { software: "software", softhsm: "SoftHSM (PKCS #11)" } as const;
 const mostFindings = 40;
+const mostForms = 4;
 
 export function proofText(proof: Proof): string {
   const { engine, looks, joins, rejoins, sessions, uplinks, downlinks, secrets, proven } = proof;
@@ -48,13 +49,11 @@ export function proofText(proof: Proof): string {
 function findings({ violations, openable, blind, unseen }: Proof): string[] {
   const lines = [
     ...grouped(violations),
-    ...openable.map(
-      ({ holder, envelope, kek, mark }) => `the ${holder} held the ${envelope} and the ${kek} that opens it (${mark})`,
-    ),
+    ...openable.map(({ holder, envelope, kek, mark }) => `${holder}: ${envelope}, and ${kek} that opens it; ${mark}`),
     ...blind.map(
-      ([holder, kind, place]) => `the ${holder} was not seen to hold a ${kind} (${place}): the search proves nothing`,
+      ([holder, kind, place]) => `${holder}: not seen to hold its own ${kind} (${place}), so the search proves nothing`,
     ),
-    ...unseen.map((mark) => `nothing stood still at the mark "${mark}"`),
+    ...unseen.map((mark) => `nobody came to the marked point "${mark}"`),
   ];
   const shown = lines.slice(0, mostFindings).map((line) => `  ${colors.red("✗")} ${line}`);
   return lines.length > mostFindings
@@ -71,8 +70,14 @@ function grouped(violations: readonly Find[]): string[] {
   }
   return [...groups.values()].map((finds) => {
     const [{ holder, kind, name, place, where, mark }] = finds as [Find];
-    const forms = [...new Set(finds.map(({ form }) => form))].join(", ");
-    const at = where === place ? place : `${place}: ${where}`;
-    return `the ${holder} held a ${kind}, the ${name} (${at}; as ${forms}; ${mark})`;
+    const forms = [...new Set(finds.map(({ form }) => form))];
+    const more = forms.length > mostForms ? ` and ${forms.length - mostForms} more forms` : "";
+    const at = {
+      memory: "in its memory",
+      files: `in its file ${where}`,
+      log: "in its log",
+      messages: `in messages ${where}`,
+    };
+    return `${holder}: ${name} (${kind}) ${at[place]}, as ${forms.slice(0, mostForms).join(", ")}${more}; ${mark}`;
   });
 }

@@ -80,7 +80,7 @@ export function tokenSecrets({ folder, pin }: Token): readonly Secret[] {
       return sealed === undefined || sealed.length === 0 ? [] : [new Uint8Array(decrypt(key, sealed))];
     };
     if (kind === secretKeyClass)
-      return part("value").map((octets) => ({ kind: "storage key", name: "the token's secret key", octets }));
+      return part("value").map((octets) => ({ kind: "storage key", name: "storage key in the token", octets }));
     if (kind !== privateKeyClass) return [];
     return (["value", "privateExponent", "prime1", "prime2"] as const).flatMap((name) =>
       part(name).map((octets) => ({
@@ -90,7 +90,7 @@ export function tokenSecrets({ folder, pin }: Token): readonly Secret[] {
       })),
     );
   });
-  return [{ kind: "passphrase", name: "the token's PIN", octets: Buffer.from(pin) }, ...secrets];
+  return [{ kind: "passphrase", name: "PIN of the token", octets: Buffer.from(pin) }, ...secrets];
 }
 
 /** PKCS #11, and SoftHSM's own. */

@@ -29,8 +29,8 @@ export function vaultSecrets(folder: string): readonly Secret[] {
     return der === undefined ? [] : partsOf(name, der);
   });
   return [
-    { kind: "passphrase", name: "the vault's passphrase", octets: passphrase },
-    ...(storageKey ? [{ kind: "storage key", name: "the storage key", octets: storageKey } as const] : []),
+    { kind: "passphrase", name: "passphrase of the vault", octets: passphrase },
+    ...(storageKey ? [{ kind: "storage key", name: "storage key of the vault", octets: storageKey } as const] : []),
     ...privateKeys,
   ];
 }
