@@ -65,7 +65,7 @@ export async function benchJoins(options: JoinsOptions): Promise<JoinsReport> {
         rawCpuMicrosPerJoin: Math.round((before.cpuMicrosPerJoin + after.cpuMicrosPerJoin) / 2),
       };
     } finally {
-      generator.stop();
+      if (generator.process.connected) generator.stop();
       await network.stop();
     }
   } finally {
