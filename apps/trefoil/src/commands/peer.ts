@@ -137,7 +137,10 @@ async function addPeer(out: Output, command: Command, name: string): Promise<voi
           : [["for the peer", `${options.newCertificate}.crt and .key`] as [string, string]]),
       ]),
       "",
-      "Compare the key's fingerprint with what the peer's owner tells you. Next: a KEK for it (trefoil kek make), and devices (trefoil device move).",
+      options.newCertificate === undefined
+        ? "Compare the key's fingerprint with what the peer's owner tells you."
+        : "Give the peer its certificate and key by a way that only its owner sees, then delete them here.",
+      "Next: a KEK for it (trefoil kek make), and devices (trefoil device move).",
       saidText(how),
     ].join("\n"),
   );

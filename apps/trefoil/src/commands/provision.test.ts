@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Key, type KeyRole, makeSealingKeyPair } from "@trefoil/custody";
 import type { Role } from "@trefoil/wire";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { realmFormat, writeRecord } from "../owner/record.ts";
 import { createDevices, type NewDevice } from "./provision.ts";
 
 let dataDir: string;
@@ -15,8 +16,15 @@ const vault = makeSealingKeyPair().published;
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), "prov-"));
   mkdirSync(join(dataDir, "owner"));
-  const record = { owner: "", receivers: { "join-server": vault.fingerprint }, netId: "000000", asId: "as" };
-  writeFileSync(join(dataDir, "owner", "realm.json"), JSON.stringify(record));
+  writeRecord(dataDir, {
+    format: realmFormat,
+    deployment: "network",
+    owner: "",
+    receivers: { "join-server": vault.fingerprint },
+    vault: { publicKey: vault.publicKey, auditKey: "" },
+    network: { netId: "000000" },
+    asId: "as",
+  });
   servers = [];
   asked = [];
 });
@@ -67,4 +75,18 @@ test("what the join-server refuses is taken back from the others", async () => {
     "application-server DELETE /devices/0011223344556677",
     "network-server DELETE /devices/0011223344556677",
   ]);
+});
+
+test("a device whose keys are derived in the vault is told to the others only; a Join Server alone is told alone", async () => {
+  await play("application-server", "");
+  await play("network-server", "");
+  await play("join-server", vault.publicKey);
+  expect(await createDevices(realm(), [{ ...device(), keys: new Map(), derived: true }])).toEqual([{ ok: true }]);
+  expect(asked.filter((call) => call.includes("POST")).sort()).toEqual([
+    "application-server POST /devices",
+    "network-server POST /devices",
+  ]);
+  asked = [];
+  expect(await createDevices({ ...realm(), deployment: "join-server" }, [device()])).toEqual([{ ok: true }]);
+  expect(asked).toEqual(["join-server GET /vault", "join-server POST /devices"]);
 });
