@@ -62,7 +62,7 @@ export function openDeskPatiently(module: Module, at: TokenAt, tries = 5): Desk 
       return openDesk(module, at);
     } catch (error) {
       if (left <= 1 || !(error instanceof Fault) || error.retry === "never") throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5 + Math.random() * 30);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5 + Math.random() * 30 * (1 + tries - left));
       module.finalise();
     }
   }
