@@ -14,8 +14,8 @@ export type AuditEvent =
   | { readonly event: "start"; readonly instance: number; readonly engine: string; readonly dropped?: number }
   | { readonly event: "self-test"; readonly damaged: readonly string[] }
   | { readonly event: "stop" }
-  /** The join server knows of an entry that this log does not have: it was lost, or an old one restored. */
-  | { readonly event: "behind"; readonly known: number }
+  /** The join server knows of an entry of a chain that this log does not have, or has otherwise: it was lost, an old one restored, or written anew. */
+  | { readonly event: "behind"; readonly chain: number; readonly known: number }
   /** `payload`: SHA-256 of the signed text. */
   | {
       readonly event: "statement";
@@ -102,6 +102,8 @@ export type AuditReport = {
   readonly signedTo: number;
   /** Starts after a cut: entries where the log itself says that a half-written line was dropped. */
   readonly cuts: readonly number[];
+  /** Starts that found entries which no head covered: a crash leaves up to ten seconds of them, and so does who writes others in their place. */
+  readonly unvouched: readonly { readonly entry: number; readonly entries: number }[];
   readonly findings: readonly AuditFinding[];
 };
 
@@ -133,6 +135,7 @@ export function verifyAuditLog({
 }: AuditLogToVerify): AuditReport {
   const findings: AuditFinding[] = [];
   const cuts: number[] = [];
+  const unvouched: { entry: number; entries: number }[] = [];
   let [entries, first, expected, signedTo, halfLine] = [0, 0, 1, 0, 0];
   let previous = hashOfNothing;
   const found = (code: AuditFindingCode, entry: number) => {
@@ -153,12 +156,14 @@ export function verifyAuditLog({
       const dropped = read.event === "start" ? (read.dropped ?? 0) : 0;
       if (dropped !== (isFirstOfSegment ? halfLine : 0)) found("audit/half-line", read.entry);
       else if (dropped > 0) cuts.push(read.entry);
+      if (read.event === "start" && read.entry - 1 > signedTo)
+        unvouched.push({ entry: read.entry, entries: read.entry - 1 - signedTo });
       if (read.entry - signedTo > longestUnsigned) {
         found("audit/unsigned", signedTo + 1);
         signedTo = read.entry; // said once
       }
       if (read.event === "head") {
-        if (isHead(read, line)) signedTo = Math.max(signedTo, read.entry);
+        if (isSignedHead({ auditKey, fingerprint, instance }, read, line)) signedTo = Math.max(signedTo, read.entry);
         else found("audit/signature", read.entry);
       }
       onEntry?.(read);
@@ -166,19 +171,6 @@ export function verifyAuditLog({
     halfLine = 0;
     expected += 1;
     previous = hashOfLine(line);
-  }
-
-  /** The whole line must be what the signed values make: a head is the one line that no later one need cover. */
-  function isHead(head: AuditEntry & AuditHead, line: Uint8Array): boolean {
-    const { entry, at, previous: before, signature } = head;
-    const octets = parseBase64(signature);
-    if (octets === undefined || auditLine(entry, at, before, { event: "head", signature }) !== text(line)) return false;
-    return verify(
-      "sha256",
-      headText(fingerprint, instance, head),
-      { key: auditKey, dsaEncoding: "ieee-p1363" },
-      octets,
-    );
   }
 
   for (const octets of segments) {
@@ -197,8 +189,24 @@ export function verifyAuditLog({
     last,
     signedTo: Math.min(signedTo, last),
     cuts,
+    unvouched,
     findings,
   };
+}
+
+/**
+ * Whether a head is this vault's. The whole line must be what the signed values make: a head is the one line that no later one need cover.
+ */
+export function isSignedHead(
+  { auditKey, fingerprint, instance }: Pick<AuditLogToVerify, "auditKey" | "fingerprint" | "instance">,
+  head: AuditEntry,
+  line: Uint8Array,
+): boolean {
+  if (head.event !== "head") return false;
+  const { entry, at, previous, signature } = head;
+  const octets = parseBase64(signature);
+  if (octets === undefined || auditLine(entry, at, previous, { event: "head", signature }) !== text(line)) return false;
+  return verify("sha256", headText(fingerprint, instance, head), { key: auditKey, dsaEncoding: "ieee-p1363" }, octets);
 }
 
 /** Whole lines, and how many octets are left after the last newline. */

@@ -74,7 +74,7 @@ it("each process can be asked by itself, and one that comes again takes its old 
   expect(await status).toEqual({ instance: 1 });
   const again = process();
   pool.attach(1, again.ours);
-  const uses = pool.each()[1]?.vault.usesSince({ entry: 7 });
+  const uses = pool.each()[1]?.vault.usesSince({ instance: 1, entry: 7 });
   await turns(() => again.asked.length === 1);
   again.answer([]);
   expect([await uses, pool.each().length]).toEqual([[], 2]);

@@ -70,10 +70,10 @@ export type VaultJoined =
   /** join/mic-failed, join/other-device, join/version, join/not-assigned, join/blob-refused, join/no-root-key, join/no-network-kek, join/no-application-kek, vault/malformed */
   | { readonly result: "refused"; readonly code: string };
 
-/** Where in which chain of the audit log: each process of the vault writes a chain of its own. */
-export type Use = { readonly instance: number; readonly entry: number };
+/** Where in which chain of the audit log (each process of the vault writes one of its own), and the hash of that line, which all before it went into. */
+export type Use = { readonly instance: number; readonly entry: number; readonly hash: string };
 /** A join or rejoin of the audit log, for a join server whose store is older than the vault (DESIGN §4). */
-export type UsedNonces = Use &
+export type UsedNonces = Omit<Use, "hash"> &
   DeviceId & {
     /** "join", or the type of the rejoin-request. */
     readonly request: "join" | 0 | 1 | 2;
@@ -81,6 +81,15 @@ export type UsedNonces = Use &
     readonly nonce: number;
     readonly joinNonce: number;
   };
+
+export type SinceUse = { readonly instance: number; readonly entry: number; readonly hash?: string };
+export type UsesSince = {
+  /** Whether the chain has that entry, with that hash: if not it was cut, replaced or written anew since. Then there are no uses. */
+  readonly isKnown: boolean;
+  readonly uses: readonly UsedNonces[];
+  /** Where to go on. The same as was asked: that was all. */
+  readonly upTo: { readonly entry: number; readonly hash: string };
+};
 
 export type Admitted = { readonly result: "admitted" } | { readonly result: "refused"; readonly code: string };
 
@@ -108,8 +117,8 @@ export type VaultMethods = {
     readonly body: { readonly to: string; readonly device: DeviceId; readonly blobs?: RootKeyBlobs };
     readonly answer: Exported;
   };
-  /** Joins recorded after `entry` of this process's chain, at most 1,000, oldest first. */
-  readonly usesSince: { readonly body: { readonly entry: number }; readonly answer: readonly UsedNonces[] };
+  /** Joins recorded after an entry of any process's chain, at most 1,000, oldest first. Entry 0 is before the first. */
+  readonly usesSince: { readonly body: SinceUse; readonly answer: UsesSince };
   readonly exposure: {
     readonly body: readonly (DeviceId & { readonly blobs?: RootKeyBlobs })[];
     readonly answer: readonly ExposureRow[];

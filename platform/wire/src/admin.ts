@@ -62,6 +62,8 @@ export type VaultStatus = {
   /** Handles alive now beside the long-lived ones: 0 between two requests. */
   readonly handles: number;
   readonly auditEntry: number;
+  /** Instances that the audit log has a chain of: also those of processes that are no more. */
+  readonly chains: readonly number[];
 };
 
 /** One statement that stands, without its key. */

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { UsedNonces, Vault } from "@trefoil/custody";
+import type { SinceUse, UsedNonces, UsesSince, Vault } from "@trefoil/custody";
 import { openStore, type Store } from "@trefoil/store";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { takeInLostNonces } from "./anchor.ts";
@@ -29,13 +29,23 @@ const use = (entry: number, nonce: number, change: Partial<UsedNonces> = {}): Us
   ...{ ...id, instance: 0, entry, request: "join", nonce, joinNonce: entry },
   ...change,
 });
-/** Pages of three. */
-const vaultWith = (uses: readonly UsedNonces[], auditEntry = uses.at(-1)?.entry ?? 0) =>
+const hashAt = (entry: number) => `hash of ${entry}`;
+/** One chain, in pages of three; it ends at `last`. */
+const vaultWith = (uses: readonly UsedNonces[], last = uses.at(-1)?.entry ?? 0, instance = 0) =>
   ({
-    status: async () => ({ auditEntry }),
-    usesSince: async ({ entry }: { entry: number }) => uses.filter((one) => one.entry > entry).slice(0, 3),
+    status: async () => ({ chains: [instance] }),
+    usesSince: async (since: SinceUse): Promise<UsesSince> => {
+      const { entry, hash } = since;
+      const upTo = { entry, hash: hash ?? hashAt(entry) };
+      const isKnown =
+        since.instance !== instance ? entry === 0 : entry <= last && (entry === 0 || hash === hashAt(entry));
+      if (!isKnown || since.instance !== instance) return { isKnown, uses: [], upTo };
+      const page = uses.filter((one) => one.entry > entry).slice(0, 3);
+      const end = page.length === 3 ? (page[2]?.entry as number) : last;
+      return { isKnown, uses: page, upTo: { entry: end, hash: hashAt(end) } };
+    },
   }) as unknown as Vault;
-const takeIn = (vault: Vault, instance = 0) => takeInLostNonces(instance, vault, { store, registry, audit });
+const takeIn = (vault: Vault) => takeInLostNonces(vault, { store, registry, audit });
 const add = async () => {
   await registry.add({ ...id, macVersion: "1.1", provenance: "unknown", blobs: {} });
   return registry.byDevEui(id.devEui) ?? expect.unreachable();
@@ -43,14 +53,14 @@ const add = async () => {
 const kinds = () => audit.list(0, 100).map(({ kind }) => kind);
 
 it("a store that knows as much as the vault takes nothing in", async () => {
-  await store.commit([{ statement: "knowVaultEntry", rows: [[0, 7]] }]);
+  await store.commit([{ statement: "knowVaultEntry", rows: [[0, 7, hashAt(7)]] }]);
   expect(await takeIn(vaultWith([use(6, 1), use(7, 2)]))).toBe(0);
   expect(kinds()).toEqual([]);
 });
 
 it("of an older store every lost nonce is used afterwards, and JoinNonce and RJcounts go on (DESIGN §4)", async () => {
   const device = await add();
-  await store.commit([{ statement: "knowVaultEntry", rows: [[0, 2]] }]);
+  await store.commit([{ statement: "knowVaultEntry", rows: [[0, 2, hashAt(2)]] }]);
   const lost = [
     ...[use(3, 40), use(4, 41), use(6, 39)],
     ...[use(7, 12, { request: 1, joinNonce: 9 }), use(9, 3, { request: 0, joinNonce: 8 })],
@@ -58,7 +68,7 @@ it("of an older store every lost nonce is used afterwards, and JoinNonce and RJc
   expect(await takeIn(vaultWith(lost, 11))).toBe(5);
   expect(registry.byDevEui(id.devEui)).toMatchObject({ lastDevNonce: 41, lastJoinNonce: 9, rjCount0: 3, rjCount1: 12 });
   expect([39, 40, 41, 42].map((nonce) => registry.isDevNonceUsed(device, nonce))).toEqual([true, true, true, false]);
-  expect(registry.vaultEntryOf(0)).toBe(9);
+  expect(registry.vaultEntryOf(0)).toEqual({ entry: 11, hash: hashAt(11) });
   expect(audit.list(0, 10)).toMatchObject([
     { kind: "store/older-than-vault", detail: { instance: 0, after: 2, joins: 5 } },
   ]);
@@ -66,17 +76,26 @@ it("of an older store every lost nonce is used afterwards, and JoinNonce and RJc
 });
 
 it("also of devices that the store has never seen, and of each process of the vault apart", async () => {
-  expect(await takeIn(vaultWith([use(5, 1, { instance: 1 })]), 1)).toBe(1);
-  expect([registry.vaultEntryOf(0), registry.vaultEntryOf(1)]).toEqual([0, 5]);
+  expect(await takeIn(vaultWith([use(5, 1, { instance: 1 })], 5, 1))).toBe(1);
+  expect([0, 1].map((instance) => registry.vaultEntryOf(instance).entry)).toEqual([0, 5]);
   expect(registry.historyOf(id)).toMatchObject({ lastDevNonce: 1, lastJoinNonce: 5 });
   // Made afterwards, the device goes on from there.
   expect((await add()).lastJoinNonce).toBe(5);
 });
 
-it("a vault whose log is shorter than what the store has seen is another one, or an old one: said, and not trusted to be ahead", async () => {
-  await store.commit([{ statement: "knowVaultEntry", rows: [[0, 50]] }]);
-  expect(await takeIn(vaultWith([use(1, 1)], 1))).toBe(0);
-  expect(kinds()).toEqual(["vault/older-than-store"]);
-  expect(registry.vaultEntryOf(0)).toBe(1);
-  expect(await takeIn(vaultWith([use(1, 1), use(2, 2)], 2))).toBe(1);
-});
+it.each([
+  ["shorter than what the store has seen", 50, hashAt(50)],
+  ["as long, but another one there", 2, "hash of something else"],
+])(
+  "a vault's log that is %s was cut, put back or written anew: said, and all of it is taken in",
+  async (_, known, hash) => {
+    await store.commit([{ statement: "knowVaultEntry", rows: [[0, known, hash]] }]);
+    expect(await takeIn(vaultWith([use(1, 1), use(2, 2)], 2))).toBe(2);
+    expect(audit.list(0, 10)).toMatchObject([
+      { kind: "vault/older-than-store", detail: { instance: 0, known } },
+      { kind: "store/older-than-vault" },
+    ]);
+    expect(registry.vaultEntryOf(0)).toEqual({ entry: 2, hash: hashAt(2) });
+    expect(await takeIn(vaultWith([use(1, 1), use(2, 2)], 2))).toBe(0);
+  },
+);

@@ -15,29 +15,41 @@ export type AnchorPorts = {
   readonly audit: Audit;
 };
 
-/** Takes in what one process of the vault knows and this store does not. How many joins that were. */
-export async function takeInLostNonces(instance: number, vault: Vault, ports: AnchorPorts): Promise<number> {
-  const { store, registry, audit } = ports;
-  const known = registry.vaultEntryOf(instance);
-  const { auditEntry } = await vault.status({});
-  if (auditEntry < known) {
-    // Another vault, or one whose folder was put back: its chain is shorter than what it once answered.
-    await store.commit([
-      { statement: "correctVaultEntry", rows: [[instance, auditEntry]] },
-      audit.entry("vault/older-than-store", null, { instance, entry: auditEntry, known }),
-    ]);
-    return 0;
-  }
+/**
+ * Takes in what the vault's audit log knows and this store does not: of every chain, also those of processes that are no more. How many joins
+ * that were.
+ */
+export async function takeInLostNonces(vault: Vault, ports: AnchorPorts): Promise<number> {
+  const { chains } = await vault.status({});
   let lost = 0;
-  for (let after = known; ; ) {
-    const uses = await vault.usesSince({ entry: after });
-    const last = uses.at(-1);
-    if (last === undefined) break;
-    await store.commit([...takeIn(uses), { statement: "knowVaultEntry", rows: [[instance, last.entry]] }]);
+  for (const instance of new Set([...chains, ...ports.registry.knownInstances]))
+    lost += await takeInChain(instance, vault, ports);
+  return lost;
+}
+
+async function takeInChain(instance: number, vault: Vault, { store, registry, audit }: AnchorPorts): Promise<number> {
+  const known = registry.vaultEntryOf(instance);
+  let since: { readonly entry: number; readonly hash?: string } = known;
+  let lost = 0;
+  for (;;) {
+    const { isKnown, uses, upTo } = await vault.usesSince({ instance, ...since });
+    if (!isKnown) {
+      // The log was cut, put back or written anew since it answered this store: said, and then all that it has is taken in.
+      await audit.write("vault/older-than-store", null, { instance, known: since.entry });
+      since = { entry: 0 };
+      await store.commit([{ statement: "correctVaultEntry", rows: [[instance, 0, ""]] }]);
+      continue;
+    }
+    if (upTo.entry > since.entry)
+      await store.commit([
+        ...(uses.length > 0 ? takeIn(uses) : []),
+        { statement: "knowVaultEntry", rows: [[instance, upTo.entry, upTo.hash]] },
+      ]);
     lost += uses.length;
-    after = last.entry;
+    if (upTo.entry === since.entry) break;
+    since = upTo;
   }
-  if (lost > 0) await audit.write("store/older-than-vault", null, { instance, after: known, joins: lost });
+  if (lost > 0) await audit.write("store/older-than-vault", null, { instance, after: known.entry, joins: lost });
   return lost;
 }
 

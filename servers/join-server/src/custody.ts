@@ -1,6 +1,6 @@
 /**
  * The vault as this server sees it: its processes' pipes, the owner's statements that it keeps, and whether joins may be served: not before
- * every process that is there, or that this store has heard of, was asked for nonces that the store may have lost.
+ * its audit log was asked for nonces that this store may have lost.
  */
 import { type Vault, vaultPool } from "@trefoil/custody";
 import { type Context, describeError, Fault } from "@trefoil/service";
@@ -8,9 +8,6 @@ import type { Statement, VaultInfo } from "@trefoil/wire";
 import { type AnchorPorts, takeInLostNonces } from "./anchor.ts";
 import type { Statement as Hot } from "./schema.ts";
 import { Standing } from "./standing.ts";
-
-/** A process of the vault that this store has heard of may be gone for good: configured away. */
-const longestWaitForKnownMs = 10_000;
 
 type JoinServer = Context<"join-server", Hot, undefined>;
 export type Custody = ReturnType<typeof watchVault>;
@@ -21,35 +18,14 @@ export function watchVault(ctx: JoinServer, ports: AnchorPorts) {
   /** While all of them are read. */
   let admittedMeanwhile: Statement[] | undefined;
   let info: VaultInfo | undefined;
-  const anchoring = new Set<object>();
-  const anchored = new Set<number>();
-  let startedAt: number | undefined;
+  /** Whether the vault's audit log was read. Once is enough: whatever is written since, was asked by this server. */
+  let isReady = false;
 
-  const isAnchored = () => {
-    if (anchored.size === 0 || anchoring.size > 0) return false;
-    const waited = performance.now() - (startedAt ?? Number.POSITIVE_INFINITY);
-    return waited > longestWaitForKnownMs || ports.registry.knownInstances.every((instance) => anchored.has(instance));
-  };
   const problem = (): string | undefined => {
     if (!pool.connected) return "the vault is not connected: no device can join";
     if (standing === undefined) return "the owner's statements were not read yet: no device can join";
-    return isReady() ? undefined : "the vault's audit log was not read yet: no device can join";
+    return isReady ? undefined : "the vault's audit log was not read yet: no device can join";
   };
-  // Once it is so it stays so: asked at every join.
-  let ready = false;
-  const isReady = () => {
-    if (anchoring.size > 0) return false;
-    ready ||= isAnchored();
-    return ready;
-  };
-
-  async function anchor(instance: number, vault: Vault): Promise<void> {
-    const lost = await takeInLostNonces(instance, vault, ports);
-    if (lost > 0)
-      ctx.log.warn({ instance, joins: lost }, "this store is older than the vault: lost nonces were taken in");
-    anchored.add(instance);
-  }
-
   async function readStatements(vault: Vault): Promise<void> {
     info = await vault.info({});
     admittedMeanwhile = [];
@@ -61,34 +37,27 @@ export function watchVault(ctx: JoinServer, ports: AnchorPorts) {
     ctx.log.info({ engine, fingerprint, peers: standing.peerCount }, "the vault is connected");
   }
 
-  async function meet(instance: number, turn: object): Promise<void> {
-    const vault = pool.each().find((each) => each.instance === instance)?.vault;
-    if (vault === undefined) return;
-    if (anchoring.has(turn)) await anchor(instance, vault);
-    anchoring.delete(turn);
-    if (instance === 0) await readStatements(vault);
+  /** The first process answers for all of them: it takes the statements in, and reads every chain of the log. */
+  async function meetFirst(): Promise<void> {
+    const lost = isReady ? 0 : await takeInLostNonces(pool, ports);
+    if (lost > 0) ctx.log.warn({ joins: lost }, "this store is older than the vault: lost nonces were taken in");
+    isReady = true;
+    await readStatements(pool);
   }
 
-  const turns = new Map<number, object>();
+  let latest: object | undefined;
   ctx.onVaultPipe((pipe, instance) => {
-    const turn = {};
-    const former = turns.get(instance);
-    if (former) anchoring.delete(former);
-    turns.set(instance, turn);
-    // Once is enough: since then whatever it answered was asked by this store's own server.
-    if (!anchored.has(instance)) anchoring.add(turn);
-    startedAt ??= performance.now();
-    // One that is gone again holds nothing up: it will be asked when it is back.
-    pipe.once("close", () => anchoring.delete(turn));
     pool.attach(instance, pipe);
+    if (instance !== 0) return;
+    latest = pipe;
     const again = (error: unknown): void => {
-      if (turns.get(instance) !== turn || closed) return;
-      ctx.log.warn({ instance, err: describeError(error) }, "the vault does not answer");
+      if (latest !== pipe || closed) return;
+      ctx.log.warn({ err: describeError(error) }, "the vault does not answer");
       setTimeout(() => {
-        if (turns.get(instance) === turn && !closed) meet(instance, turn).catch(again);
+        if (latest === pipe && !closed) meetFirst().catch(again);
       }, 1_000).unref();
     };
-    meet(instance, turn).catch(again);
+    meetFirst().catch(again);
   });
   let closed = false;
   ctx.onStop(() => {
@@ -119,8 +88,8 @@ export function watchVault(ctx: JoinServer, ports: AnchorPorts) {
     },
     /** A Vault for joins: fails as one that is not there until joins may be served. */
     serving: {
-      join: (body: Parameters<typeof pool.join>[0]) => (isReady() ? pool.join(body) : notReady()),
-      rejoin: (body: Parameters<typeof pool.rejoin>[0]) => (isReady() ? pool.rejoin(body) : notReady()),
+      join: (body: Parameters<typeof pool.join>[0]) => (isReady ? pool.join(body) : notReady()),
+      rejoin: (body: Parameters<typeof pool.rejoin>[0]) => (isReady ? pool.rejoin(body) : notReady()),
     },
   };
 }

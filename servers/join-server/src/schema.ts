@@ -62,7 +62,8 @@ CREATE TABLE answer (
 -- The last entry of each process of the vault that this store knows of.
 CREATE TABLE vault_entry (
   instance INTEGER PRIMARY KEY,
-  entry INTEGER NOT NULL
+  entry INTEGER NOT NULL,
+  hash TEXT NOT NULL                 -- of that line, which all before it went into
 ) STRICT;
 
 CREATE TABLE audit (
@@ -100,9 +101,9 @@ export const schema = {
     claimRejoin02: `UPDATE history SET last_join_nonce = ${risen}, rj_count0 = ?4 ${andDevice}`,
     claimRejoin1: `UPDATE history SET last_join_nonce = ${risen}, rj_count1 = CASE WHEN rj_count1 < ?4 THEN ?4 END ${andDevice}`,
     keepAnswer: `INSERT OR REPLACE INTO answer (history, peer, request, body, sessions) SELECT history, ?3, ?4, ?5, ?6 ${ofDevice}`,
-    knowVaultEntry:
-      "INSERT INTO vault_entry (instance, entry) VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET entry = max(entry, excluded.entry)",
-    correctVaultEntry: "UPDATE vault_entry SET entry = ?2 WHERE instance = ?1",
+    knowVaultEntry: `INSERT INTO vault_entry (instance, entry, hash) VALUES (?1, ?2, ?3)
+      ON CONFLICT (instance) DO UPDATE SET entry = excluded.entry, hash = excluded.hash WHERE excluded.entry > entry`,
+    correctVaultEntry: "INSERT OR REPLACE INTO vault_entry (instance, entry, hash) VALUES (?1, ?2, ?3)",
 
     jumpJoinNonces: "UPDATE history SET last_join_nonce = min(last_join_nonce + ?1, 0xffffff)",
     noteRestore: "INSERT INTO restored (at, join_nonce_floor) VALUES (?1, ?2)",

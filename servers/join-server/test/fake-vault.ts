@@ -62,7 +62,7 @@ export function fakeVault(
       keys: wrapped(keys),
       asId: "trefoil-as",
       provenance: "unknown",
-      use: { instance: 0, entry },
+      use: { instance: 0, entry, hash: "00".repeat(32) },
     };
   }
 

@@ -2,7 +2,7 @@
 import type { AuditEvent, VaultAnswer, VaultJoined, VaultMethod, VaultMethods } from "@trefoil/custody";
 import { Fault } from "@trefoil/service";
 import type { Provenance } from "@trefoil/wire";
-import { usesAfter } from "./audit-log/segments.ts";
+import { chainsOf, usesAfter } from "./audit-log/segments.ts";
 import type { AuditLog } from "./audit-log/writer.ts";
 import { HeldKeys } from "./held-keys.ts";
 import { type Answered, join, rejoin } from "./join.ts";
@@ -47,7 +47,7 @@ export function operations<H>({ token, dataDir, log, clock = Date.now }: Core<H>
   const startedAt = clock();
   const { instance } = log;
   let joins = 0;
-  let saidBehind = false;
+  const saidBehind = new Set<number>();
 
   /** Statements and handles as they are now, before anything is decided by them. */
   const on =
@@ -64,12 +64,13 @@ export function operations<H>({ token, dataDir, log, clock = Date.now }: Core<H>
     return outcome;
   };
   const joined = (answered: Answered): VaultJoined => {
-    const entry = answered.event === undefined ? 0 : log.append(answered.event);
+    const use = answered.event === undefined ? undefined : log.append(answered.event);
     if ("fault" in answered) throw answered.fault;
     const { outcome } = answered;
     if (outcome.result === "refused") return outcome;
+    if (use === undefined) throw new TypeError("a join without an entry of the audit log");
     joins += 1;
-    return { ...outcome, use: { instance, entry } };
+    return { ...outcome, use };
   };
 
   return {
@@ -86,6 +87,7 @@ export function operations<H>({ token, dataDir, log, clock = Date.now }: Core<H>
         joins,
         handles: token.handles() - held.count,
         auditEntry: log.last,
+        chains: chainsOf(dataDir),
       };
     }),
     statements: on(parsePage, ({ after }) => statements.page(after)),
@@ -116,12 +118,13 @@ export function operations<H>({ token, dataDir, log, clock = Date.now }: Core<H>
       const result = outcome.result === "exported" ? outcome.result : outcome.code;
       return record({ outcome, event: { event: "export", result, ...body.device, to: body.to } });
     }),
-    usesSince: on(parseUsesSince, ({ entry }) => {
-      if (entry > log.last && !saidBehind) {
-        saidBehind = true;
-        log.append({ event: "behind", known: entry });
+    usesSince: on(parseUsesSince, (since) => {
+      const found = usesAfter(dataDir, since, mostUses);
+      if (!found.isKnown && !saidBehind.has(since.instance)) {
+        saidBehind.add(since.instance);
+        log.append({ event: "behind", chain: since.instance, known: since.entry });
       }
-      return usesAfter(dataDir, instance, entry, mostUses);
+      return found;
     }),
     exposure: on(parseExposure, (rows) => exposureOf(keys, rows)),
   };

@@ -48,8 +48,14 @@ export const parsePage: Parser<Body<"statements">> = (body) => {
   return isText(after, 200) ? { after } : undefined;
 };
 
-export const parseUsesSince: Parser<Body<"usesSince">> = (body) =>
-  isRecord(body) && isUint(body.entry, Number.MAX_SAFE_INTEGER) ? { entry: body.entry } : undefined;
+export const parseUsesSince: Parser<Body<"usesSince">> = (body) => {
+  if (!isRecord(body)) return undefined;
+  const { instance, entry, hash } = body;
+  if (!isUint(instance, maximumInstance) || !isUint(entry, Number.MAX_SAFE_INTEGER)) return undefined;
+  if (hash === undefined) return { instance, entry };
+  return isFingerprint(hash) ? { instance, entry, hash } : undefined;
+};
+const maximumInstance = 999;
 
 function parseDevice({ devEui, joinEui }: Record_): DeviceId | undefined {
   return isEui(devEui) && isEui(joinEui) ? { devEui, joinEui } : undefined;

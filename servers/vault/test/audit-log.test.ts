@@ -1,18 +1,28 @@
 /** How the audit log is written: in groups, before answers leave, and on after whatever happened. */
 import { createPublicKey, generateKeyPairSync, sign } from "node:crypto";
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AuditEntry, type AuditEvent, parseAuditEntry, verifyAuditLog } from "@trefoil/custody";
 import { afterEach, expect, it, vi } from "vitest";
-import { usesAfter } from "../src/audit-log/segments.ts";
+import { chainsOf, usesAfter } from "../src/audit-log/segments.ts";
 import { type AuditLog, type AuditLogOptions, openAuditLog } from "../src/audit-log/writer.ts";
 
 vi.mock("node:fs", { spy: true });
 const fs = await import("node:fs");
 
-const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
 const token = {
+  auditPublicKey: publicKey.export({ type: "spki", format: "der" }).toString("base64"),
   engine: "software" as const,
   published: { publicKey: "", fingerprint: "0f".repeat(32) },
   signHead: (octets: Uint8Array) => sign("sha256", octets, { key: privateKey, dsaEncoding: "ieee-p1363" }),
@@ -54,18 +64,19 @@ const until = (log: AuditLog, entry: number) =>
 it("an entry is on the disk when `durable` has reached it, and not said to be before", async () => {
   const dataDir = folder();
   const log = open(dataDir);
-  const entry = log.append(use());
+  const { entry, hash } = log.append(use());
   expect([entry, log.last, log.durable]).toEqual([2, 2, 0]);
   await until(log, entry);
   expect(contents(dataDir).join("")).toContain('"event":"join"');
   await log.close();
   expect(read(dataDir).report.result).toBe("sound");
+  expect(read(dataDir).entries[entry]?.previous).toBe(hash);
 });
 
 it("what comes while a group is being written makes the next group: one write for many entries", async () => {
   const dataDir = folder();
   const log = open(dataDir);
-  await until(log, log.append(use()));
+  await until(log, log.append(use()).entry);
   vi.mocked(fs.write).mockClear();
   for (let i = 0; i < 500; i += 1) log.append(use(i));
   await until(log, log.last);
@@ -102,7 +113,7 @@ it("heads are signed every so many entries, after so long, and at the end", asyn
 it("an entry's number is its own, also where a head follows it at once", async () => {
   const dataDir = folder();
   const log = open(dataDir, { headEveryEntries: 1 });
-  const entry = log.append(use(77));
+  const { entry } = log.append(use(77));
   await log.close();
   expect(read(dataDir).entries[entry - 1]).toMatchObject({ event: "join", nonce: 77 });
 });
@@ -126,7 +137,7 @@ it("a token that is gone signs nothing, and the log goes on until it is back", a
 it("segments end when they are large, and the chain goes through them", async () => {
   const dataDir = folder();
   const log = open(dataDir, { segmentOctets: 1_000 });
-  for (let i = 0; i < 30; i += 1) await until(log, log.append(use(i)));
+  for (let i = 0; i < 30; i += 1) await until(log, log.append(use(i)).entry);
   await log.close();
   expect(segments(dataDir).length).toBeGreaterThan(5);
   expect(read(dataDir).report).toMatchObject({ result: "sound", findings: [] });
@@ -187,6 +198,17 @@ it.each<[string, (text: string) => string]>([
   expect(() => open(dataDir)).toThrow(expect.objectContaining({ code: "vault/audit-log-damaged", retry: "never" }));
 });
 
+it("entries that no head covered when the process ended are told apart: anybody could have written them", async () => {
+  const dataDir = folder();
+  const log = open(dataDir);
+  await until(log, log.append(use()).entry);
+  const cut = folder();
+  cpSync(dataDir, cut, { recursive: true }); // as a crash leaves it
+  await log.close();
+  await open(cut).close();
+  expect(read(cut).report).toMatchObject({ result: "sound", unvouched: [{ entry: 3, entries: 2 }] });
+});
+
 it("a disk that refuses makes nothing durable: whoever watches is told", async () => {
   const dataDir = folder();
   const log = open(dataDir);
@@ -211,7 +233,8 @@ it("each process has a chain of its own", async () => {
   for (const log of logs) log.append(use(log.instance));
   for (const log of logs) await log.close();
   expect(segments(dataDir)).toEqual(["0-000000000001.jsonl", "1-000000000001.jsonl"]);
-  expect(usesAfter(dataDir, 1, 0, 10)).toMatchObject([{ instance: 1, entry: 2, nonce: 1 }]);
+  expect(usesAfter(dataDir, { instance: 1, entry: 0 }, 10).uses).toMatchObject([{ instance: 1, entry: 2, nonce: 1 }]);
+  expect(chainsOf(dataDir)).toEqual([0, 1]);
 });
 
 it("uses after an entry are found across segments, joined ones alone, no more than asked for", async () => {
@@ -219,15 +242,16 @@ it("uses after an entry are found across segments, joined ones alone, no more th
   const log = open(dataDir, { segmentOctets: 500 });
   const entries: number[] = [];
   for (let i = 0; i < 40; i += 1) {
-    entries.push(log.append(use(i)));
+    entries.push(log.append(use(i)).entry);
     log.append({ ...use(i), result: "join/mic-failed" } as AuditEvent);
     await until(log, log.last);
   }
   await log.close();
-  const after = (entry: number, most = 1_000) => usesAfter(dataDir, 0, entry, most).map((found) => found.entry);
+  const after = (entry: number, most = 1_000) =>
+    usesAfter(dataDir, { instance: 0, entry }, most).uses.map((found) => found.entry);
   expect(after(0)).toEqual(entries);
   for (const [i, entry] of entries.entries()) expect(after(entry)).toEqual(entries.slice(i + 1));
   expect(after(entries[4] ?? 0, 3)).toEqual(entries.slice(5, 8));
-  expect(after(10_000)).toEqual([]);
+  expect(usesAfter(dataDir, { instance: 0, entry: 10_000 }, 9)).toMatchObject({ isKnown: false, uses: [] });
   expect(parseAuditEntry(Buffer.from("{}"))).toBeUndefined();
 });

@@ -215,7 +215,7 @@ const good: { readonly [method: string]: unknown } = {
     rejoinRequest: rejoinRequest(1, jsKey(root, 6, device.devEui), device.joinEui, device.devEui, 1),
   },
   exportRootKeys: { to: info.fingerprint, device, blobs },
-  usesSince: { entry: 0 },
+  usesSince: { instance: 0, entry: 0 },
   exposure: [{ ...device, blobs }],
 };
 

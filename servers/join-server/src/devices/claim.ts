@@ -49,7 +49,7 @@ export function claimOps(claim: Claim): {
     { statement: "keepAnswer", rows: [[devEui, joinEui, peer, request, body, sessions]] },
   ];
   return {
-    ops: [...before, ...claims, { statement: "knowVaultEntry", rows: [[use.instance, use.entry]] }],
+    ops: [...before, ...claims, { statement: "knowVaultEntry", rows: [[use.instance, use.entry, use.hash]] }],
     claiming: claims.map((_, i) => before.length + i),
   };
 }

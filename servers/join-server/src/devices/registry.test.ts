@@ -40,7 +40,10 @@ const claimNonce = (device: Device, nonce: Nonce, joinNonce: number, body = "", 
   return here
     .claim({
       ...{ device, nonce, joinNonce, kept: registry.answerOf(device), peer: "p", request: new Uint8Array(32), body },
-      ...{ use: { instance: 0, entry }, session: { sessionKeyId: `${joinNonce}`, asId: "as", appSKey } },
+      ...{
+        use: { instance: 0, entry, hash: `hash of ${entry}` },
+        session: { sessionKeyId: `${joinNonce}`, asId: "as", appSKey },
+      },
     })
     .then(
       () => "claimed",
@@ -150,8 +153,8 @@ it("the AppSKeys of the last four sessions are kept, and no more", async () => {
 it("each claim is kept with its entry in the vault's log", async () => {
   const device = await add("0000000000000008");
   await claim(device, 1, 1);
-  expect(registry.vaultEntryOf(0)).toBe(entry);
-  expect([registry.vaultEntryOf(1), registry.knownInstances]).toEqual([0, [0]]);
+  expect(registry.vaultEntryOf(0)).toEqual({ entry, hash: `hash of ${entry}` });
+  expect([registry.vaultEntryOf(1).entry, registry.knownInstances]).toEqual([0, [0]]);
 });
 
 it("a store of the format that was never released is refused, not half read", async () => {

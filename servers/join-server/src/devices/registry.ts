@@ -92,11 +92,12 @@ export class Registry {
     return sessionsOf(this.answerOf(device)).find((session) => session.sessionKeyId === sessionKeyId);
   }
 
-  vaultEntryOf(instance: number): number {
+  /** The last entry of a chain of the vault's audit log that this store knows of. */
+  vaultEntryOf(instance: number): { readonly entry: number; readonly hash?: string } {
     const row = this.#store
-      .read<{ readonly entry: number }>("SELECT entry FROM vault_entry WHERE instance = ?")
+      .read<{ readonly entry: number; readonly hash: string }>("SELECT entry, hash FROM vault_entry WHERE instance = ?")
       .get(instance);
-    return row?.entry ?? 0;
+    return row ?? { entry: 0 };
   }
 
   get knownInstances(): number[] {

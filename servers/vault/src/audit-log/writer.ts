@@ -3,9 +3,20 @@
  * O_SYNC, off this thread: the vault goes on computing while a group is being written. Who appends an entry tells nobody what came
  * of it before `durable` has reached it.
  */
+import { createPublicKey } from "node:crypto";
 import { closeSync, write } from "node:fs";
 import { join } from "node:path";
-import { type AuditEvent, type AuditHead, auditLine, hashOfLine, headText, segmentName } from "@trefoil/custody";
+import {
+  type AuditEvent,
+  type AuditHead,
+  auditLine,
+  hashOfLine,
+  headText,
+  isSignedHead,
+  parseBase64,
+  segmentName,
+  type Use,
+} from "@trefoil/custody";
 import { openToAppend, writeAll } from "../files.ts";
 import type { Token } from "../token.ts";
 import { findEnd } from "./segments.ts";
@@ -13,7 +24,7 @@ import { findEnd } from "./segments.ts";
 export type AuditLogOptions = {
   readonly dataDir: string;
   readonly instance: number;
-  readonly token: Pick<Token<unknown>, "published" | "signHead" | "engine">;
+  readonly token: Pick<Token<unknown>, "published" | "signHead" | "engine" | "auditPublicKey">;
   readonly clock?: () => number;
   /** A head is signed after so many entries, or so long after the first that none covers. */
   readonly headEveryEntries?: number;
@@ -27,8 +38,8 @@ export type AuditLog = {
   readonly last: number;
   /** The last entry on the disk. */
   readonly durable: number;
-  /** Makes an entry, and returns its number. */
-  readonly append: (event: AuditEvent) => number;
+  /** Makes an entry, and returns where it is. */
+  readonly append: (event: AuditEvent) => Use;
   /** `written` is called whenever `durable` has advanced, `failed` when the disk refuses: nothing is durable any more. */
   readonly watch: (written: () => void, failed: (error: Error) => void) => void;
   /** Writes what is left, with a signed head. */
@@ -51,7 +62,10 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
     ...options,
   };
   const folder = join(dataDir, "audit-log");
-  const end = findEnd(folder, instance);
+  const { fingerprint } = token.published;
+  const der = Buffer.from(parseBase64(token.auditPublicKey) ?? []);
+  const auditKey = createPublicKey({ key: der, format: "der", type: "spki" });
+  const end = findEnd(folder, instance, (head, line) => isSignedHead({ auditKey, fingerprint, instance }, head, line));
   let { entry: last, hash: previous } = end;
   let durable = last;
   let signed = last;
@@ -70,13 +84,13 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
     return openToAppend(join(folder, segmentName(instance, firstEntry)), true);
   }
 
-  function append(event: AuditEvent): number {
+  function append(event: AuditEvent): Use {
     push(event);
-    const entry = last;
+    const use: Use = { instance, entry: last, hash: previous };
     if (last - signed >= headEveryEntries) sign();
     else headTimer ??= setTimeout(signInTime, headEveryMs).unref();
     soon ??= setImmediate(flush);
-    return entry;
+    return use;
   }
 
   function push(event: AuditEvent | AuditHead, at = clock()): void {
@@ -93,7 +107,7 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
     const at = clock();
     let signature: string;
     try {
-      const octets = token.signHead(headText(token.published.fingerprint, instance, { entry: last + 1, at, previous }));
+      const octets = token.signHead(headText(fingerprint, instance, { entry: last + 1, at, previous }));
       signature = Buffer.from(octets).toString("base64");
     } catch {
       headTimer = setTimeout(signInTime, headEveryMs).unref();

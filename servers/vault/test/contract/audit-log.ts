@@ -1,5 +1,7 @@
 /** Every use of a root or master key is in the log, durable and signed, for each engine. How it is written: test/audit-log.test.ts. */
-import type { RootKeyBlobs } from "@trefoil/custody";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { auditLine, hashOfLine, linesOf, parseAuditEntry, type RootKeyBlobs } from "@trefoil/custody";
 import { Fault } from "@trefoil/service";
 import { beforeAll, expect, it, vi } from "vitest";
 import { joinRequest } from "../reference.ts";
@@ -94,21 +96,49 @@ export function auditLogRules(engine: Engine): void {
   });
 
   it("usesSince has the nonces of answered joins and rejoins after an entry: the anchor of the join server's store", async () => {
-    const first = joined(realm.ask.join(join11({ blobs: blobs11 }))).use.entry;
+    const first = joined(realm.ask.join(join11({ blobs: blobs11 }))).use;
     joined(realm.ask.rejoin(rejoin11(0, { blobs: blobs11 })));
     realm.ask.join(join11({ blobs: blobs11, joinRequest: joinRequest(appKey, device.joinEui, device.devEui, 1) }));
     await realm.restart();
     const { entry } = joined(realm.ask.join(join10({ blobs: blobs10 }))).use;
     await realm.restart();
-    const all = realm.ask.usesSince({ entry: 0 }) ?? [];
+    const since = (entry: number, hash?: string) =>
+      realm.ask.usesSince({ instance: 0, entry, ...(hash === undefined ? {} : { hash }) }) ?? expect.unreachable();
+    const all = since(0).uses;
     expect(all.map((use) => use.entry)).toEqual([...all.map((use) => use.entry)].sort((a, b) => a - b));
-    expect(realm.ask.usesSince({ entry: first })).toMatchObject([
+    expect(since(first.entry, first.hash).uses).toMatchObject([
       { instance: 0, ...device, request: 0, nonce: 7, joinNonce: 0x030202 },
       { instance: 0, entry, ...device, request: "join", nonce: 258, joinNonce: 0x030201 },
     ]);
-    expect(realm.ask.usesSince({ entry })).toEqual([]);
-    const { entries } = await whileDoing(() => realm.ask.usesSince({ entry: 1_000_000 }));
-    expect(entries).toMatchObject([{ event: "behind", known: 1_000_000 }]);
+    expect(since(entry)).toMatchObject({ isKnown: true, uses: [] });
+    const { entries } = await whileDoing(() => {
+      expect(since(1_000_000)).toMatchObject({ isKnown: false, uses: [] });
+      expect(since(first.entry, "00".repeat(32))).toMatchObject({ isKnown: false, uses: [] });
+    });
+    expect(entries).toMatchObject([{ event: "behind", chain: 0, known: 1_000_000 }]);
+  });
+
+  it("a log that somebody else wrote, with hashes that are right, is not gone on from", async () => {
+    joined(realm.ask.join(join10({ blobs: blobs10 })));
+    await realm.process.stop();
+    const folder = join(realm.made.dataDir, "audit-log");
+    const name = readdirSync(folder)
+      .sort()
+      .findLast((one) => one.startsWith("0-"));
+    const path = join(folder, name ?? "");
+    const kept = readFileSync(path);
+    let previous: string | undefined;
+    const forged = linesOf(kept).lines.map((line) => {
+      const { entry, at, previous: former, ...event } = parseAuditEntry(line) ?? expect.unreachable();
+      const text = auditLine(entry, at, previous ?? former, "nonce" in event ? { ...event, nonce: 9_999 } : event);
+      previous = hashOfLine(text);
+      return `${text}\n`;
+    });
+    expect(forged.join("")).not.toBe(kept.toString("utf8"));
+    writeFileSync(path, forged.join(""));
+    expect(() => realm.start(0)).toThrow(expect.objectContaining({ code: "vault/audit-log-damaged" }));
+    writeFileSync(path, kept);
+    realm.process = realm.start(0);
   });
 
   it("a stopped vault's log is signed to its last entry, and has no key in it", async () => {
