@@ -104,7 +104,7 @@ const kinds: { readonly [K in StatementKind]: Kind } = {
       macVersion: (value) => macVersions.includes(value),
       key: isSealed("MasterKey"),
     },
-    may: {},
+    may: { origin: (value) => value === "generated" || value === "typed" || value === "file" },
   },
   provisioner: {
     needs: { name: isName, publicKey: (value) => parseSigner(value) !== undefined, joinEuis: isRange },

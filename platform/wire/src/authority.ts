@@ -74,6 +74,8 @@ export type MasterKeyStatement = Common & {
   readonly macVersion: MacVersion;
   /** One key of role MasterKey, both EUIs zero. */
   readonly key: SealedKeys;
+  /** It was seen outside an HSM before it was sealed: the keys derived from it count as exposed likewise. */
+  readonly origin?: "generated" | "typed" | "file";
 };
 
 /** Whose signature on a sealed key proves that it was never in the clear outside a maker's HSM. Subject: the public key. */

@@ -39,16 +39,19 @@ export type AuditRow = {
 };
 export type Detail = { readonly [name: string]: string | number };
 
-/** Whoever tries the same again and again writes one row in this time, and all together so many. */
+/**
+ * Whoever tries the same again and again writes one row in this time; each peer so many of one kind, and all strangers together as many as
+ * one peer: who makes a noise hides nobody else.
+ */
 const windowMs = 60_000;
-const mostNotedInWindow = 300;
+const mostNotedInWindow = 100;
 
 export class Audit {
   readonly #store: Store<Statement>;
   readonly #now: () => number;
   readonly #onFault: (fault: unknown) => void;
   readonly #latest = new Map<string, number>();
-  #window = { since: Number.NEGATIVE_INFINITY, noted: 0, heldBack: 0 };
+  #window = { since: Number.NEGATIVE_INFINITY, noted: new Map<string, number>(), heldBack: 0 };
 
   constructor(store: Store<Statement>, onFault: (fault: unknown) => void = () => {}, now: () => number = Date.now) {
     this.#store = store;
@@ -71,9 +74,12 @@ export class Audit {
     const what = JSON.stringify([kind, devEui, detail]);
     if (now - (this.#latest.get(what) ?? Number.NEGATIVE_INFINITY) < windowMs) return;
     const rows: Op<Statement>[] = this.#openWindow(now);
-    if (this.#window.noted >= mostNotedInWindow) this.#window.heldBack += 1;
+    const { noted } = this.#window;
+    const budget = `${kind} ${detail.peer ?? ""}`;
+    const already = noted.get(budget) ?? 0;
+    if (already >= mostNotedInWindow) this.#window.heldBack += 1;
     else {
-      this.#window.noted += 1;
+      noted.set(budget, already + 1);
       if (this.#latest.size >= 10_000) this.#latest.clear();
       this.#latest.set(what, now);
       rows.push(this.#row(kind, devEui, detail));
@@ -85,7 +91,7 @@ export class Audit {
   #openWindow(now: number): Op<Statement>[] {
     if (now - this.#window.since < windowMs) return [];
     const { heldBack } = this.#window;
-    this.#window = { since: now, noted: 0, heldBack: 0 };
+    this.#window = { since: now, noted: new Map(), heldBack: 0 };
     return heldBack === 0 ? [] : [this.#row("audit/held-back", null, { rows: heldBack })];
   }
 

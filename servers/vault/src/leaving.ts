@@ -43,7 +43,10 @@ export function exposureOf<H>(keys: Keys<H>, rows: readonly Row[]): ExposureRow[
     const device = { devEui, joinEui };
     const exportedTo = keys.table.exportedTo(device);
     return (rolesAtHand(keys, device, blobs) ?? []).flatMap((role): ExposureRow[] => {
-      if (blobs === undefined) return [{ ...device, role, provenance: "derived", exportedTo }];
+      if (blobs === undefined) {
+        const provenance = keys.table.masterKey(joinEui)?.origin ?? "derived";
+        return [{ ...device, role, provenance, exportedTo }];
+      }
       const root = openRoot(keys, role, device, blobs, "root");
       if (root === undefined) return [];
       keys.token.destroy(root.key);

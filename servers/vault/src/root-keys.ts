@@ -47,7 +47,7 @@ export function openRoot<H>(
   const label = held.labelOf(statement, role);
   return label === undefined
     ? undefined
-    : { key: token.derive128(label, deviceBlock(device), use), provenance: "derived" };
+    : { key: token.derive128(label, deviceBlock(device), use), provenance: statement.origin ?? "derived" };
 }
 
 /** Which root keys there are of a device. `undefined`: none. */

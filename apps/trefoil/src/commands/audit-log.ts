@@ -94,6 +94,7 @@ function reportText(chains: readonly Chain[]): string {
   const cuts = chains.flatMap(({ cuts: entries, instance }) =>
     entries.map((entry) => `${entry} of process ${instance}`),
   );
+  const unvouched = chains.flatMap(({ instance, unvouched: all }) => all.map((one) => ({ instance, ...one })));
   return [
     table(
       ["vault process", "entries", "from", "to", "signed to", "the chain is"],
@@ -116,6 +117,10 @@ function reportText(chains: readonly Chain[]): string {
           `The log itself says that a half-written line was dropped, at entry ${cuts.join(", ")}: a process or the power was cut off.`,
         ]
       : []),
-    ...(bad.length === 0 ? ["Nothing was changed, lost or put in another order."] : []),
+    ...unvouched.map(
+      ({ instance, entry, entries }) =>
+        `Process ${instance}: the ${entries} entries before ${entry} were not signed yet when it ended without a stop; nobody vouches for these.`,
+    ),
+    ...(bad.length === 0 ? ["Nothing that was signed was changed, lost or put in another order."] : []),
   ].join("\n");
 }

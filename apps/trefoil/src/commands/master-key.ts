@@ -69,8 +69,9 @@ async function register(out: Output, command: Command): Promise<void> {
     extra: extra.toLowerCase(),
     macVersion: parseMacVersion("--mac-version", macVersion),
   } as const;
-  const key = from === undefined ? await sealTyped(record) : readSealed(from, record);
-  const said = await ownerSays(dataDir, [{ ...rest, key }]);
+  const key =
+    from === undefined ? { key: await sealTyped(record), origin: "typed" as const } : { key: readSealed(from, record) };
+  const said = await ownerSays(dataDir, [{ ...rest, ...key }]);
   out.result({ ...rest, said }, () =>
     [
       `The root keys of every device from JoinEUI ${range.first} to ${range.last} are derived in the vault now (LORA-KDF-1, epoch ${rest.epoch}, LoRaWAN ${rest.macVersion}).`,

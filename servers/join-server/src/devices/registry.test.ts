@@ -184,20 +184,26 @@ it("the audit trail is only ever added to, and a peer that repeats itself writes
   await expect(store.commit([{ statement: "deleteDevice", rows: [["x"]] }])).resolves.toBeDefined();
 });
 
-it("whatever others do, so many rows in a minute and no more; the next minute says how many were held back", async () => {
+it("whoever makes a noise hides nobody else: so many rows of a kind and peer in a minute; the next says how many were held back", async () => {
   let now = 0;
   const audit = new Audit(
     store,
     (fault) => expect.unreachable(String(fault)),
     () => now,
   );
-  const first = (audit.list(0, 100_000).at(-1)?.entry ?? 0) + 0;
-  for (let i = 0; i < 1_000; i++) audit.note("interop/malformed", null, { i });
+  const first = audit.list(0, 100_000).at(-1)?.entry ?? 0;
+  for (let i = 0; i < 1_000; i++) audit.note("interop/unknown-peer", null, { fingerprint: `${i}` });
+  for (let i = 0; i < 150; i++) audit.note("interop/malformed", null, { peer: "loud", i });
+  audit.note("interop/malformed", null, { peer: "quiet" });
+  audit.note("join/foreign-device", null, { peer: "loud" });
+  await poll(() => audit.list(first, 10_000).length).toBe(202);
   now = 60_000;
   audit.note("interop/malformed", null, { i: 5_000 });
-  await poll(() => audit.list(first, 10_000).length).toBe(302);
-  expect(audit.list(first, 10_000).slice(-2)).toMatchObject([
-    { kind: "audit/held-back", detail: { rows: 700 } },
+  await poll(() => audit.list(first, 10_000).length).toBe(204);
+  expect(audit.list(first, 10_000).slice(-4)).toMatchObject([
+    { kind: "interop/malformed", detail: { peer: "quiet" } },
+    { kind: "join/foreign-device" },
+    { kind: "audit/held-back", detail: { rows: 950 } },
     { kind: "interop/malformed" },
   ]);
 });

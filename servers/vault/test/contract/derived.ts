@@ -69,6 +69,13 @@ export function derivedRules(engine: Engine): void {
     );
   });
 
+  it("keys derived from a master key that somebody typed are exposed as it is", () => {
+    expect(realm.say(statement({ origin: "typed" }))).toBe("admitted");
+    expect(realm.ask.exposure([device])).toMatchObject([{ provenance: "typed" }, { provenance: "typed" }]);
+    expect(realm.ask.join(request(derived("NwkKey")))).toMatchObject({ result: "joined", provenance: "typed" });
+    expect(realm.say(statement({}))).toBe("admitted");
+  });
+
   it("epoch and extra change the keys, from the statement on; a smaller range outranks", () => {
     expect(realm.say(statement({ epoch: 2, extra: "c0ffee" }))).toBe("admitted");
     expect(realm.ask.join(request(derived("NwkKey")))).toMatchObject({ code: "join/mic-failed" });
