@@ -50,9 +50,16 @@ export function vaultClient(first?: Duplex, options: VaultClientOptions = {}): V
   const failAll = (select: (request: Pending) => boolean, fault: Fault) => {
     for (const request of [...pending.values()]) if (select(request)) request.settle(fault);
   };
+  /** What is asked in one turn of the event loop goes in one write. */
   const send = (id: number, request: Pending) => {
     request.sent += 1;
-    pipe?.write(encodePipeFrame({ id, method: request.method, body: request.body }));
+    const to = pipe;
+    if (to === undefined) return;
+    if (to.writableCorked === 0) {
+      to.cork();
+      setImmediate(() => to.uncork());
+    }
+    to.write(encodePipeFrame({ id, method: request.method, body: request.body }));
   };
 
   function attach(next: Duplex): void {

@@ -3,7 +3,7 @@
  *
  * Spec: TS001-1.0.4 §6.2.5, §6.2.6; LoRaWAN 1.1 §6.1.1, §6.2.4, §6.2.5
  */
-import { parseHex } from "@trefoil/custody";
+import { parseHex, toHex } from "@trefoil/custody";
 
 /** First octet of the block that each key is derived with. */
 export const derivation = {
@@ -126,17 +126,22 @@ export function concat(...parts: readonly ArrayLike<number>[]): Uint8Array {
   return octets;
 }
 
-function block(...parts: readonly (number | Uint8Array)[]): Uint8Array {
+function block(first: number, ...parts: readonly Uint8Array[]): Uint8Array {
   const octets = new Uint8Array(16);
-  octets.set(concat(...parts.map((part) => (typeof part === "number" ? [part] : part))));
+  octets[0] = first;
+  let at = 1;
+  for (const part of parts) {
+    octets.set(part, at);
+    at += part.length;
+  }
   return octets;
 }
 
 const uint16 = (octets: Uint8Array, at: number): number => (octets[at] ?? 0) | ((octets[at + 1] ?? 0) << 8);
-const littleEndian = (value: number, octets: number): Uint8Array =>
-  Uint8Array.from({ length: octets }, (_, i) => (value >>> (8 * i)) & 255);
-const reversed = (hex: string): Uint8Array => Uint8Array.from(parseHex(hex) ?? []).reverse();
-const reversedHex = (octets: Uint8Array): string =>
-  Array.from(octets, (octet) => octet.toString(16).padStart(2, "0"))
-    .reverse()
-    .join("");
+const littleEndian = (value: number, octets: number): Uint8Array => {
+  const written = new Uint8Array(octets);
+  for (let i = 0; i < octets; i += 1) written[i] = value >>> (8 * i);
+  return written;
+};
+const reversed = (hex: string): Uint8Array => (parseHex(hex) ?? new Uint8Array(0)).reverse();
+const reversedHex = (octets: Uint8Array): string => toHex(Uint8Array.from(octets).reverse());

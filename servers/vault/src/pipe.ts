@@ -34,10 +34,12 @@ export function answerPipe(
   };
   auditLog.watch(() => {
     const ready = waiting.findIndex(({ entry }) => entry > auditLog.durable);
+    pipe.cork(); // one write for all of them
     for (const { frame } of waiting.splice(0, ready < 0 ? waiting.length : ready)) {
       octets -= frame.length;
       send(frame);
     }
+    pipe.uncork();
     flow();
   }, onFailed);
   pipe.on("drain", flow);

@@ -17,14 +17,15 @@ const joins = process.env.TREFOIL_MANY_JOINS === "1" ? 100_000 : 2_000;
 
 describe.skipIf(missingSoftHsm() !== undefined)("on SoftHSM", { timeout: 120_000 }, () => {
   let hsm: SoftHsm | undefined;
-  let made: Pkcs11Options | undefined;
+  /** Where each vault's keys are, by its folder: the contract makes two. */
+  const made = new Map<string, Pkcs11Options>();
   afterAll(() => hsm?.remove());
   const engine = {
     name: "pkcs11",
     make(ownerPublicKey: string) {
       hsm ??= softHsm();
       const { info, dataDir, pkcs11 } = makeVault(hsm, ownerPublicKey);
-      made = pkcs11;
+      made.set(dataDir, pkcs11);
       return { dataDir, info, open: () => openPkcs11({ dataDir, pkcs11 }) };
     },
   } as const;
@@ -36,7 +37,7 @@ describe.skipIf(missingSoftHsm() !== undefined)("on SoftHSM", { timeout: 120_000
     let pkcs11: Pkcs11Options;
     beforeAll(() => {
       realm = new Realm(engine);
-      pkcs11 = made ?? expect.unreachable();
+      pkcs11 = made.get(realm.made.dataDir) ?? expect.unreachable();
       realm.makeRealm();
     });
     afterAll(() => realm.process.stop());
