@@ -22,7 +22,8 @@ const longest = { timeout: 900_000 };
 
 const nameOf = ({ holder, place, kind, form }: Leak | Find) => `${holder} ${place}: ${kind} as ${form}`;
 
-test(
+// Side by side: each mostly waits for radio and marks.
+test.concurrent(
   "with the software vault nothing is found until servers leave keys behind; then each is: every kind, in every form, at every place, by every server",
   longest,
   async () => {
@@ -41,21 +42,23 @@ test(
   },
 );
 
-test.skipIf(isMissing)(
-  "with SoftHSM no server holds a key that it may not hold, at no marked point and not afterwards",
-  longest,
-  async () => {
-    const { proof, err, code } = await verifyCustody("--vault", "softhsm");
-    expect(err).toBe("");
-    const { violations, openable, blind, unseen, left } = proof;
-    expect({ violations, openable, blind, unseen, left }).toEqual({
-      violations: [],
-      openable: [],
-      blind: [],
-      unseen: [],
-      left: [],
-    });
-    expect(proof.proven).toBe(true);
-    expect(code).toBe(0);
-  },
-);
+test
+  .skipIf(isMissing)
+  .concurrent(
+    "with SoftHSM no server holds a key that it may not hold, at no marked point and not afterwards",
+    longest,
+    async () => {
+      const { proof, err, code } = await verifyCustody("--vault", "softhsm");
+      expect(err).toBe("");
+      const { violations, openable, blind, unseen, left } = proof;
+      expect({ violations, openable, blind, unseen, left }).toEqual({
+        violations: [],
+        openable: [],
+        blind: [],
+        unseen: [],
+        left: [],
+      });
+      expect(proof.proven).toBe(true);
+      expect(code).toBe(0);
+    },
+  );
