@@ -13,6 +13,7 @@ export * from "./owner.ts";
 export * from "./pipe.ts";
 export * from "./provision.ts";
 export * from "./receiver.ts";
+export * from "./record.ts";
 export {
   deriveSealingKey,
   type KeyToSeal,

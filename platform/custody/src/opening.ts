@@ -5,6 +5,7 @@ import { isKeyLength, isKeyRole, Key } from "./key.ts";
 import { unwrapKey } from "./key-wrap.ts";
 import { isEui, parseBase64, takeSecret } from "./octets.ts";
 import { fingerprintOf } from "./receiver.ts";
+import { isRecord } from "./record.ts";
 import { deriveSealingKey, oaep, sealedVersion, sealingContext, transportOctets } from "./sealing.ts";
 
 export type OpenedKey = { readonly key: Key; readonly joinEui: string; readonly devEui: string };
@@ -110,6 +111,3 @@ function openKey(transport: Uint8Array, sealed: SealedKey, fingerprint: string):
   octets.fill(0);
   return { key, joinEui: sealed.joinEui, devEui: sealed.devEui };
 }
-
-const isRecord = (value: unknown): value is { readonly [name: string]: unknown } =>
-  typeof value === "object" && value !== null;

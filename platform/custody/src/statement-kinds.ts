@@ -1,13 +1,13 @@
 /** The strict reader of each kind of statement (platform/wire/src/authority.ts): one row for each. */
-import type {
-  DeviceId,
-  JoinEuiRange,
-  MacVersion,
-  NetworkId,
-  SealedKeys,
-  Statement,
-  StatementKind,
-  StatementRow,
+import {
+  type DeviceId,
+  type JoinEuiRange,
+  macVersions,
+  type NetworkId,
+  type SealedKeys,
+  type Statement,
+  type StatementKind,
+  type StatementRow,
 } from "@trefoil/wire";
 import { isKekLabel } from "./envelope.ts";
 import type { KeyRole } from "./key.ts";
@@ -16,16 +16,14 @@ import { isEui, noEui, parseHex } from "./octets.ts";
 import { parseSealedKeys } from "./opening.ts";
 import { parseSigner } from "./owner.ts";
 import { parseReceiver } from "./receiver.ts";
+import { isRecord } from "./record.ts";
 
 type Fields = { readonly [name: string]: unknown };
 type Check = (value: unknown) => boolean;
 
 const maximumDevices = 500;
 const maximumExtraOctets = 256;
-const macVersions: readonly unknown[] = ["1.0.0", "1.0.1", "1.0.2", "1.0.3", "1.0.4", "1.1"] satisfies MacVersion[];
 
-const isRecord = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 const hasOnly = (value: Fields, names: readonly string[]) => Object.keys(value).every((name) => names.includes(name));
 const isFingerprint: Check = (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 const isUint = (value: unknown, most: number): boolean =>
@@ -101,7 +99,7 @@ const kinds: { readonly [K in StatementKind]: Kind } = {
       kdf: (value) => value === "LORA-KDF-1",
       epoch: (value) => isUint(value, 0xffff_ffff),
       extra: (value) => (parseHex(value)?.length ?? Number.POSITIVE_INFINITY) <= maximumExtraOctets,
-      macVersion: (value) => macVersions.includes(value),
+      macVersion: (value) => macVersions.some((version) => version === value),
       key: isSealed("MasterKey"),
     },
     may: { origin: (value) => value === "generated" || value === "typed" || value === "file" },

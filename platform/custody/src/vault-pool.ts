@@ -11,7 +11,7 @@ import { type Vault, type VaultMethod, type VaultMethods, vaultMethods } from ".
 export type VaultPool = Vault & {
   /** Takes the pipe of one process of the vault: its first, or a new one after it was started again. */
   readonly attach: (instance: number, pipe: Duplex) => void;
-  /** The processes that were ever attached, in order of instance: for `status` and `usesSince`, which each answers for itself. */
+  /** The processes that were ever attached, in order of instance: for `status`, which each answers for itself. */
   readonly each: () => readonly { readonly instance: number; readonly vault: Vault; readonly connected: boolean }[];
   /** Whether any process can be asked. */
   readonly connected: boolean;

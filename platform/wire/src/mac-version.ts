@@ -1,2 +1,3 @@
 /** The versions of LoRaWAN that devices speak. */
-export type MacVersion = "1.0.0" | "1.0.1" | "1.0.2" | "1.0.3" | "1.0.4" | "1.1";
+export const macVersions = ["1.0.0", "1.0.1", "1.0.2", "1.0.3", "1.0.4", "1.1"] as const;
+export type MacVersion = (typeof macVersions)[number];

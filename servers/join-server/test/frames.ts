@@ -1,6 +1,7 @@
 /** Devices as the tests know them, the frames that they send, and the messages that a network makes of these. */
+import assert from "node:assert/strict";
 import { createCipheriv, createHash } from "node:crypto";
-import { cmac4, type DevEui, deriveJsIntKey } from "@trefoil/lorawan";
+import { cmac4, type DevEui, decodeJoinAcceptFields, decryptJoinAccept, deriveJsIntKey } from "@trefoil/lorawan";
 import type { MacVersion } from "@trefoil/wire";
 
 export const netIds = { ours: "000013", theirs: "600021" } as const;
@@ -89,3 +90,11 @@ export const homeNsReq = (device: TestDevice, change: object = {}) => ({
   DevEUI: device.devEui,
   ...change,
 });
+
+/** What a join-accept of the device says. */
+export const joinNonceOf = (device: TestDevice, phyPayload = "") => {
+  const fields = decodeJoinAcceptFields(
+    decryptJoinAccept(rootOf(device), Buffer.from(phyPayload, "hex"))?.fields ?? new Uint8Array(),
+  );
+  return "reason" in fields ? assert.fail(fields.reason) : fields.joinNonce;
+};

@@ -1,7 +1,6 @@
 /** SIGKILL at any moment: what was answered stays used (TS001-1.0.4 §6.2.5, §6.2.6), and the join-server goes on with a new vault. */
-import { decodeJoinAcceptFields, decryptJoinAccept } from "@trefoil/lorawan";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { joinReq, newDevice, rootOf, type TestDevice } from "./frames.ts";
+import { joinNonceOf, joinReq, newDevice } from "./frames.ts";
 import { makeSetting, type Setting, understood, until } from "./setting.ts";
 
 let at: Setting;
@@ -13,13 +12,6 @@ beforeAll(async () => {
   await at.sayKeks();
 });
 afterAll(() => at.end());
-
-const joinNonceOf = (device: TestDevice, phyPayload = "") => {
-  const fields = decodeJoinAcceptFields(
-    decryptJoinAccept(rootOf(device), Buffer.from(phyPayload, "hex"))?.fields ?? new Uint8Array(),
-  );
-  return "reason" in fields ? expect.unreachable(fields.reason) : fields.joinNonce;
-};
 
 it("kill -9 of the join-server under joins: no answered DevNonce joins again, and no JoinNonce comes twice", async () => {
   const devices = Array.from({ length: 8 }, () => newDevice("1.0.3"));

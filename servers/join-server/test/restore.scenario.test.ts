@@ -1,9 +1,8 @@
 /** DESIGN §4: a store that is older than the vault is found out by the vault's own log, and makes no old nonce valid. */
 import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { decodeJoinAcceptFields, decryptJoinAccept } from "@trefoil/lorawan";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { joinReq, newDevice, rejoinReq, rootOf, type TestDevice } from "./frames.ts";
+import { joinNonceOf, joinReq, newDevice, rejoinReq } from "./frames.ts";
 import { poll } from "./poll.ts";
 import { makeSetting, type Setting, understood } from "./setting.ts";
 
@@ -18,12 +17,6 @@ beforeAll(async () => {
 });
 afterAll(() => at.end());
 
-const joinNonceOf = (device: TestDevice, phyPayload = "") => {
-  const fields = decodeJoinAcceptFields(
-    decryptJoinAccept(rootOf(device), Buffer.from(phyPayload, "hex"))?.fields ?? new Uint8Array(),
-  );
-  return "reason" in fields ? expect.unreachable(fields.reason) : fields.joinNonce;
-};
 const ask = async (request: object) => understood(await at.post("ours", request));
 const stop = async () => {
   await at.stopServer();

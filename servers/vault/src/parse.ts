@@ -3,6 +3,7 @@ import {
   type ImportRootKeys,
   isEui,
   isNetwork,
+  isRecord,
   parseBase64,
   parseHex,
   type RootKeyBlobs,
@@ -10,12 +11,11 @@ import {
   type VaultMethods,
   type VaultRejoin,
 } from "@trefoil/custody";
-import type { DeviceId, MacVersion, Provision, SealedKeys, SignedStatement } from "@trefoil/wire";
+import { isMacVersion } from "@trefoil/lorawan";
+import type { DeviceId, Provision, SealedKeys, SignedStatement } from "@trefoil/wire";
 import { blobOctets } from "./blob.ts";
 
 type Record_ = { readonly [name: string]: unknown };
-const isRecord = (value: unknown): value is Record_ =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 const isUint = (value: unknown, most: number): value is number =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= most;
 const isHex = (value: unknown, ...octets: readonly number[]): value is string =>
@@ -23,8 +23,6 @@ const isHex = (value: unknown, ...octets: readonly number[]): value is string =>
 const isFingerprint = (value: unknown): value is string => isHex(value, 32);
 const isText = (value: unknown, most: number): value is string => typeof value === "string" && value.length <= most;
 
-const macVersions: readonly unknown[] = ["1.0.0", "1.0.1", "1.0.2", "1.0.3", "1.0.4", "1.1"] satisfies MacVersion[];
-const isMacVersion = (value: unknown): value is MacVersion => macVersions.includes(value);
 const origins: readonly unknown[] = ["generated", "typed", "file"] satisfies ImportRootKeys["origin"][];
 
 const maximumRows = 10_000;

@@ -2,9 +2,9 @@
  * At the start: does every long-lived key still do what it did? Names those that do not, by label. The storage key is known by a canary that
  * it wrapped when the vault first started: any key can unwrap what it has just wrapped.
  */
-import { createPublicKey, verify } from "node:crypto";
 import { join } from "node:path";
-import { noEui, parseBase64, parseReceiver, type RootKeyBlobs, sealingContext, subjectText } from "@trefoil/custody";
+import { noEui, parseReceiver, type RootKeyBlobs, sealingContext, subjectText } from "@trefoil/custody";
+import { isSignedBy } from "./audit-key.ts";
 import { makeBlobs, openBlob } from "./blob.ts";
 import { readJson, writeDurably } from "./files.ts";
 import { isRefusal } from "./held-keys.ts";
@@ -65,8 +65,4 @@ function opensItsOwnSeal<H>(token: Token<H>): boolean {
   });
 }
 
-function signs<H>(token: Token<H>): boolean {
-  const der = parseBase64(token.auditPublicKey) ?? new Uint8Array(0);
-  const key = createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" });
-  return verify("sha256", text, { key, dsaEncoding: "ieee-p1363" }, token.signHead(text));
-}
+const signs = <H>(token: Token<H>): boolean => isSignedBy(token.auditPublicKey, text, token.signHead(text));

@@ -3,7 +3,6 @@
  * O_SYNC, off this thread: the vault goes on computing while a group is being written. Who appends an entry tells nobody what came
  * of it before `durable` has reached it.
  */
-import { createPublicKey } from "node:crypto";
 import { closeSync, write } from "node:fs";
 import { join } from "node:path";
 import {
@@ -13,10 +12,10 @@ import {
   hashOfLine,
   headText,
   isSignedHead,
-  parseBase64,
   segmentName,
   type Use,
 } from "@trefoil/custody";
+import { publicKeyOf } from "../audit-key.ts";
 import { openToAppend, writeAll } from "../files.ts";
 import type { Token } from "../token.ts";
 import { findEnd } from "./segments.ts";
@@ -63,8 +62,7 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
   };
   const folder = join(dataDir, "audit-log");
   const { fingerprint } = token.published;
-  const der = Buffer.from(parseBase64(token.auditPublicKey) ?? []);
-  const auditKey = createPublicKey({ key: der, format: "der", type: "spki" });
+  const auditKey = publicKeyOf(token.auditPublicKey);
   const end = findEnd(folder, instance, (head, line) => isSignedHead({ auditKey, fingerprint, instance }, head, line));
   let { entry: last, hash: previous } = end;
   let durable = last;

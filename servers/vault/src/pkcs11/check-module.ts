@@ -2,16 +2,10 @@
  * Can this module do what the vault needs? Each mechanism and each promise is tried with throw-away session objects, and its result compared
  * with OpenSSL's. Needs a token and its PIN, and no vault in it; leaves nothing behind (`trefoil vault check`).
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  generateKeyPairSync,
-  privateDecrypt,
-  publicEncrypt,
-  verify,
-} from "node:crypto";
+import { createCipheriv, createDecipheriv, generateKeyPairSync, privateDecrypt, publicEncrypt } from "node:crypto";
 import { oaep } from "@trefoil/custody";
 import { KeySchedule } from "@trefoil/lorawan";
+import { isSignedBy, publicKeyOf } from "../audit-key.ts";
 import { template } from "./attributes.ts";
 import type { Desk } from "./desk.ts";
 import { Pkcs11Fault } from "./errors.ts";
@@ -30,7 +24,7 @@ import {
 } from "./mechanisms.ts";
 import { loadModule, type ObjectHandle } from "./module.ts";
 import { openDeskPatiently } from "./open.ts";
-import { p256PublicKey, publicKeyOf, rsaPublicKey, sha256 } from "./public-keys.ts";
+import { p256PublicKey, rsaPublicKey, sha256 } from "./public-keys.ts";
 import { makeTransport } from "./transport.ts";
 import { readBack, tryTemplates, withObjects } from "./trial.ts";
 
@@ -163,8 +157,7 @@ const attempts: readonly Attempt[] = [
     const wrong = readBack(desk, key, template(tokenKeys.audit.wanted.values, inSession));
     must(wrong.length === 0, `other attributes than asked for: ${wrong.join(", ")}`);
     const signature = desk.sign(ecdsa, key, sha256(blocks), 64);
-    const by = { key: publicKeyOf(publicKey as string), dsaEncoding: "ieee-p1363" } as const;
-    must(verify("sha256", blocks, by, signature), "the signature does not verify");
+    must(isSignedBy(publicKey as string, blocks, signature), "the signature does not verify");
     return "CKM_EC_KEY_PAIR_GEN, CKM_ECDSA";
   }),
   needed("a sealed key opens (RSA-OAEP, SHA-1)", (bench) => {

@@ -2,10 +2,11 @@
  * Opening what initPkcs11 made: the token, logged in; its three keys, each there once, with the attributes that it was made with and the
  * same as ever (self-test); and the pinned file, which only this vault can have written.
  */
-import { publicEncrypt, randomFillSync, timingSafeEqual, verify } from "node:crypto";
+import { publicEncrypt, randomFillSync, timingSafeEqual } from "node:crypto";
 import { oaep, parseBase64, secretOctets } from "@trefoil/custody";
 import { KeySchedule } from "@trefoil/lorawan";
 import { Fault } from "@trefoil/service";
+import { isSignedBy, publicKeyOf } from "../audit-key.ts";
 import { objectClass, template } from "./attributes.ts";
 import { Desk } from "./desk.ts";
 import { derived256, labelOf, type TokenKeyName, tokenKeyNames, tokenKeys, unwrapped } from "./keys.ts";
@@ -13,7 +14,7 @@ import { aesCmac, cbcEncryptData, ecdsa, rsaOaep } from "./mechanisms.ts";
 import type { Module, ObjectHandle } from "./module.ts";
 import { readPin } from "./pin.ts";
 import { checkText, type PinnedFile, pinContext, pinnedText } from "./pinned.ts";
-import { publicKeyOf, rsaPublicKey, sha256 } from "./public-keys.ts";
+import { rsaPublicKey, sha256 } from "./public-keys.ts";
 import { readBack, tryTemplates, withObjects } from "./trial.ts";
 
 export type TokenAt = { readonly tokenLabel: string; readonly pinFile: string };
@@ -111,13 +112,7 @@ const isTheSame: { readonly [name in TokenKeyName]: (desk: Desk, key: ObjectHand
   storage: (desk, key, { check }) => same(macOf(desk, key, checkText), check),
   sealing: (desk, key, { sealingKey }) =>
     rsaPublicKey(desk.objects, key) === sealingKey && opensWhatIsSealed(desk, key, sealingKey),
-  audit: (desk, key, { auditKey }) =>
-    verify(
-      "sha256",
-      checkText,
-      { key: publicKeyOf(auditKey), dsaEncoding: "ieee-p1363" },
-      desk.sign(ecdsa, key, sha256(checkText), 64),
-    ),
+  audit: (desk, key, { auditKey }) => isSignedBy(auditKey, checkText, desk.sign(ecdsa, key, sha256(checkText), 64)),
 };
 
 function opensWhatIsSealed(desk: Desk, key: ObjectHandle, sealingKey: string): boolean {

@@ -4,11 +4,11 @@
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { parseOwnerPublicKey, parseReceiver } from "@trefoil/custody";
+import { isRecord, parseOwnerPublicKey, parseReceiver } from "@trefoil/custody";
 import { Fault } from "@trefoil/service";
+import { publicKeyOf } from "../audit-key.ts";
 import { readJson, writeDurably } from "../files.ts";
-import { publicKeyOf } from "./public-keys.ts";
-import { isBase64Of, isRecord } from "./shapes.ts";
+import { isBase64Of } from "./shapes.ts";
 
 export const vaultFormat = 2;
 

@@ -1,5 +1,5 @@
 /** Public halves of keys in a token, as SubjectPublicKeyInfo in base64; and what else is done with public things. */
-import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
+import { createHash, createPublicKey, type JsonWebKey } from "node:crypto";
 import { toBase64 } from "@trefoil/custody";
 import { attributes } from "./attributes.ts";
 import type { ObjectHandle, Session } from "./module.ts";
@@ -9,8 +9,6 @@ const spki = (key: JsonWebKey): string =>
 const base64url = (octets: Uint8Array): string => Buffer.from(octets).toString("base64url");
 
 export const sha256 = (octets: Uint8Array): Uint8Array => createHash("sha256").update(octets).digest();
-export const publicKeyOf = (spki: string): KeyObject =>
-  createPublicKey({ key: Buffer.from(spki, "base64"), format: "der", type: "spki" });
 
 /** Of a public key, or of a private one: RSA private keys show both. */
 export function rsaPublicKey(session: Session, key: ObjectHandle): string | undefined {

@@ -3,11 +3,11 @@
  * vault's folder cannot take one out of `statements.jsonl` (a move, a revocation) unnoticed. What remains to such a thief is
  * to put back both files of an earlier day (docs/threat-model.md).
  */
-import { createPublicKey, verify } from "node:crypto";
 import { join } from "node:path";
 import { hashOfLine, hashOfNothing, parseBase64, toBase64 } from "@trefoil/custody";
 import { Fault } from "@trefoil/service";
 import type { SignedStatement } from "@trefoil/wire";
+import { isSignedBy } from "../audit-key.ts";
 import { readJson, writeDurably } from "../files.ts";
 import type { Token } from "../token.ts";
 
@@ -27,6 +27,8 @@ export function statementTally(
     ...kept,
     signature: toBase64(token.signHead(text(kept.count, kept.hash))),
   });
+  const isSigned = (kept: Kept): boolean =>
+    isSignedBy(token.auditPublicKey, text(kept.count, kept.hash), parseBase64(kept.signature) ?? new Uint8Array(0));
   const write = (kept: Kept) => writeDurably(path, `${JSON.stringify(kept)}\n`);
 
   /** One more line of the file. */
@@ -60,11 +62,4 @@ export function statementTally(
       if (isOneMore) write(sign({ count, hash }));
     },
   };
-
-  function isSigned(kept: Kept): boolean {
-    const der = Buffer.from(parseBase64(token.auditPublicKey) ?? []);
-    const key = createPublicKey({ key: der, format: "der", type: "spki" });
-    const octets = parseBase64(kept.signature) ?? new Uint8Array(0);
-    return verify("sha256", text(kept.count, kept.hash), { key, dsaEncoding: "ieee-p1363" }, octets);
-  }
 }
